@@ -1,0 +1,68 @@
+"""Run one external program with a deadline; no shell, no inherited standard input."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.errors import InfraError
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a finished program left: its words, exit status and output (text, UTF-8)."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class CommandTimeout(InfraError):
+    """A program did not end within its deadline and was killed."""
+
+
+class CommandMissing(InfraError):
+    """A program is not installed here, or not on PATH."""
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+) -> Completed:
+    """Run ``argv`` to its end and return what it said; the exit status is the caller's to judge.
+
+    Raises :class:`CommandTimeout` after ``timeout_s`` seconds, :class:`CommandMissing` when there is no
+    such program.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - argv is a list built by this suite, never a shell string
+            list(argv),
+            capture_output=True,
+            check=False,
+            encoding="utf-8",
+            env=None if env is None else dict(env),
+            errors="replace",
+            input=stdin if stdin is not None else "",
+            timeout=timeout_s,
+        )
+    except subprocess.TimeoutExpired as expired:
+        raise CommandTimeout(
+            f"`{' '.join(argv)}` did not end within {timeout_s:.0f} s{_said(expired)}",
+        ) from expired
+    except FileNotFoundError as missing:
+        raise CommandMissing(
+            f"`{argv[0]}` is not on PATH; wanted to run `{' '.join(argv)}`",
+        ) from missing
+    return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+def _said(expired: subprocess.TimeoutExpired) -> str:
+    raw = expired.stderr or b""
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+    last = text.strip().splitlines()[-1:] or [""]
+    return f"; its last words: {last[0]}" if last[0] else ""
