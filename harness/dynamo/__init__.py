@@ -1,0 +1,1 @@
+"""Dynamo as the suite uses it: launch, readiness, discovery, load progress, shutdown."""

@@ -1,0 +1,119 @@
+"""The plan of a run, pure: which deployments, on which nodes, by which srun lines, checked before any node is used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.dynamo.launch import LaunchContext, frontend_step, worker_step
+from harness.dynamo.topologies import topology
+from harness.settings import Settings
+from harness.slurm.nodelist import fold
+from harness.slurm.srun import StepSpec
+from harness.topology import Placement, place
+
+FRONTEND_BUDGET_S = 60
+"""Seconds for etcd, NATS and the frontend to serve; some 5 s are usual."""
+
+
+@dataclass(frozen=True)
+class DeploymentPlan:
+    """One deployment: where, and the steps it consists of when scaled to its largest."""
+
+    context: LaunchContext
+    placement: Placement
+
+    @property
+    def name(self) -> str:
+        """The topology's name."""
+        return self.context.name
+
+    @property
+    def steps(self) -> tuple[StepSpec, ...]:
+        """Frontend first, then every worker."""
+        workers = (worker_step(self.context, worker) for worker in self.placement.workers)
+        return (frontend_step(self.context), *workers)
+
+    @property
+    def budget_s(self) -> float:
+        """Seconds the deployment may take to be ready and to stop again."""
+        settings = self.context.settings
+        return FRONTEND_BUDGET_S + settings.start_timeout_s + settings.stop_timeout_s
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All deployments of a run, in the order in which they are made."""
+
+    nodes: tuple[str, ...]
+    deployments: tuple[DeploymentPlan, ...]
+
+    def deployment(self, name: str) -> DeploymentPlan:
+        """Return the plan of one topology."""
+        return next(each for each in self.deployments if each.name == name)
+
+    def rendered(self) -> str:
+        """Return the plan as a person reads it: placements, then every srun line, ready to be pasted."""
+        parts = [f"nodes: {fold(self.nodes)} ({len(self.nodes)})"]
+        for each in self.deployments:
+            parts.append(_render(each))
+        return "\n\n".join(parts) + "\n"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the plan as plain values for the run directory."""
+        return {
+            "nodes": list(self.nodes),
+            "deployments": [
+                {
+                    "name": each.name,
+                    "head_node": each.placement.head_node,
+                    "budget_s": each.budget_s,
+                    "workers": [
+                        {"name": worker.name, "nodes": list(worker.nodes), "ranks": worker.world_size}
+                        for worker in each.placement.workers
+                    ],
+                    "steps": [{"name": step.name, "argv": step.argv(), "variables": dict(step.variables)} for step in each.steps],
+                }
+                for each in self.deployments
+            ],
+        }
+
+
+def make_plan(
+    names: Sequence[str],
+    settings: Settings,
+    *,
+    nodes: Sequence[str],
+    head_address: str,
+    run_id: str,
+    job_id: str,
+    log_root: Path,
+) -> Plan:
+    """Plan the named topologies on ``nodes``, the head node first. Raises :class:`PlanError`."""
+    deployments = []
+    for name in names:
+        placement = place(topology(name, settings), nodes, head_node=nodes[0])
+        context = LaunchContext(
+            settings=settings,
+            name=name,
+            run_id=run_id,
+            job_id=job_id,
+            head_node=nodes[0],
+            head_address=head_address,
+            log_folder=log_root / name,
+        )
+        deployments.append(DeploymentPlan(context, placement))
+    return Plan(tuple(nodes), tuple(deployments))
+
+
+def _render(each: DeploymentPlan) -> str:
+    lines = [
+        f"deployment {each.name}: head node {each.placement.head_node}, at most {each.budget_s:.0f} s to start and stop",
+        *(
+            f"  {worker.name}: {worker.role}, {fold(worker.nodes)}, {worker.world_size} ranks, {worker.engine_config}"
+            for worker in each.placement.workers
+        ),
+    ]
+    return "\n\n".join(["\n".join(lines), *(step.rendered() for step in each.steps)])

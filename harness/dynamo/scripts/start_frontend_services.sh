@@ -1,0 +1,73 @@
+#!/bin/bash
+# etcd, NATS and Dynamo's OpenAI frontend on the head node: one step, one task.
+#
+# In the environment: HEAD_NODE_IP, ETCD_PORT, NATS_PORT, DYN_HTTP_PORT, ETCD_ENDPOINTS, NATS_SERVER, and
+# SERVICE_LOGS, the folder for the logs of etcd and NATS. The frontend's own output is the step's.
+#
+# Each service is waited for, not slept for. If any of the three ends, the step ends and says which.
+# On SIGTERM the frontend goes first and etcd last, so that nothing loses its lease while it drains.
+set -uo pipefail
+# Each service gets a process group of its own: Slurm signals the task's whole group at once, and the
+# order of the shutdown is ours.
+set -m
+
+here=$(cd "$(dirname "$0")" && pwd)
+: "${HEAD_NODE_IP:?}" "${ETCD_PORT:?}" "${NATS_PORT:?}" "${DYN_HTTP_PORT:?}" "${SERVICE_LOGS:?}"
+
+# Fresh folders: state of an earlier deployment would show workers that are not there.
+data=$(mktemp -d /tmp/frontend-services.XXXXXX)
+etcd_pid="" nats_pid="" frontend_pid="" stopping=""
+
+stop_one() { # NAME PID
+    [ -n "$2" ] || return 0
+    kill -TERM "$2" 2>/dev/null
+    wait "$2" 2>/dev/null
+    echo "$1 stopped with exit code $?"
+}
+
+stop_all() {
+    stop_one frontend "$frontend_pid"
+    stop_one nats-server "$nats_pid"
+    stop_one etcd "$etcd_pid"
+    rm -rf "$data"
+}
+
+on_term() { stopping=yes; }
+trap on_term TERM INT
+
+fail() {
+    echo "start_frontend_services: $1" >&2
+    stop_all
+    exit 1
+}
+
+peer="http://127.0.0.1:$((ETCD_PORT + 1))"
+etcd --name head --data-dir "$data/etcd" \
+    --listen-client-urls "http://0.0.0.0:$ETCD_PORT" --advertise-client-urls "http://$HEAD_NODE_IP:$ETCD_PORT" \
+    --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" --initial-cluster "head=$peer" \
+    >"$SERVICE_LOGS/etcd.log" 2>&1 &
+etcd_pid=$!
+nats-server --jetstream --store_dir "$data/nats" --addr 0.0.0.0 --port "$NATS_PORT" \
+    >"$SERVICE_LOGS/nats.log" 2>&1 &
+nats_pid=$!
+
+python3 "$here/wait_for_service.py" etcd "$HEAD_NODE_IP" "$ETCD_PORT" "$etcd_pid" ||
+    fail "etcd does not serve on $HEAD_NODE_IP:$ETCD_PORT; see $SERVICE_LOGS/etcd.log"
+python3 "$here/wait_for_service.py" nats "$HEAD_NODE_IP" "$NATS_PORT" "$nats_pid" ||
+    fail "NATS does not serve on $HEAD_NODE_IP:$NATS_PORT; see $SERVICE_LOGS/nats.log"
+echo "etcd and NATS serve on $HEAD_NODE_IP"
+
+python3 -m dynamo.frontend --http-port "$DYN_HTTP_PORT" &
+frontend_pid=$!
+
+# Ends on a signal, or with the first service that ends by itself.
+[ -n "$stopping" ] || wait -n "$etcd_pid" "$nats_pid" "$frontend_pid"
+code=$?
+if [ -n "$stopping" ]; then
+    stop_all
+    exit 0
+fi
+for service in "etcd $etcd_pid" "nats-server $nats_pid" "frontend $frontend_pid"; do
+    kill -0 "${service##* }" 2>/dev/null || fail "${service%% *} ended by itself with exit code $code"
+done
+fail "a service ended by itself with exit code $code"

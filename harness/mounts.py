@@ -1,0 +1,59 @@
+"""``--container-mounts`` pairs, and the way back from a path inside the container to one of the host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from harness.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One ``SRC:DST[:FLAGS]`` pair."""
+
+    source: Path
+    target: PurePosixPath
+    flags: str = ""
+
+    def __str__(self) -> str:
+        return ":".join([str(self.source), str(self.target), *([self.flags] if self.flags else [])])
+
+
+def parse_mounts(text: str, *, where: str) -> tuple[Mount, ...]:
+    """Parse comma-separated mounts; raise :class:`SettingsError` that names the bad pair.
+
+    ``where`` says which setting the text came from.
+    """
+    return tuple(_parse_one(pair, where) for pair in text.split(",") if pair.strip())
+
+
+def _parse_one(pair: str, where: str) -> Mount:
+    source, _, rest = pair.strip().partition(":")
+    target, _, flags = (rest or source).partition(":")
+    if not source.startswith("/") or not target.startswith("/"):
+        raise SettingsError(
+            f"{where}: `{pair}` is not a mount; expected /host/path:/container/path[:flags]",
+        )
+    return Mount(Path(source), PurePosixPath(target), flags)
+
+
+def check_sources(mounts: Sequence[Mount], *, where: str) -> None:
+    """Raise :class:`SettingsError` for a mount whose source does not exist here."""
+    for mount in mounts:
+        if not mount.source.exists():
+            raise SettingsError(
+                f"{where}: mount source {mount.source} does not exist on this node (pair `{mount}`)",
+                hint="a mount's source must exist on every node: use the shared file system",
+            )
+
+
+def host_path(container_path: str, mounts: Sequence[Mount]) -> Path | None:
+    """Return where a container path lies on the host, through the longest matching mount, or ``None``."""
+    path = PurePosixPath(container_path)
+    matching = [mount for mount in mounts if path == mount.target or mount.target in path.parents]
+    if not matching:
+        return None
+    mount = max(matching, key=lambda each: len(each.target.parts))
+    return mount.source / path.relative_to(mount.target)

@@ -1,0 +1,1 @@
+"""Serving: requests, their records, and the judges of the streams that came back."""

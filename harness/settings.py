@@ -1,0 +1,124 @@
+"""One typed settings object: command line > environment > ``clusters/<site>.yaml`` > defaults.
+
+The environment names are those of NVIDIA's multinode example (IMAGE, MOUNTS, MODEL_PATH, ...), with the
+same defaults, so that a shell prepared for its scripts works here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import SettingsError
+from harness.sites import SiteFile, load_site, select_site
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+SITES_DIR = PROJECT_ROOT / "clusters"
+
+
+class Settings(BaseModel):
+    """Everything a run can be told. Field name in capitals = environment variable; with dashes = option."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    image: str = Field("", description="container image with Dynamo and TensorRT-LLM (squashfs path or registry name)")
+    mounts: str = Field(f"{PROJECT_ROOT}:/mnt", description="comma-separated host:container pairs for every step")
+    extra_mounts: str = Field("", description="pairs added to MOUNTS, whatever MOUNTS is (site file)")
+    model_path: str = Field("nvidia/DeepSeek-R1-FP4", description="model folder inside the container, or Hugging Face name")
+    served_model_name: str = Field("", description="name in /v1/models; default: MODEL_PATH")
+    engine_config: str = Field(
+        "/mnt/engine_configs/deepseek_r1/wide_ep/wide_ep_agg.yaml",
+        description="engine config of the aggregated worker, as a path inside the container",
+    )
+    replica_engine_config: str = Field(
+        "/mnt/engine_configs/deepseek_r1/simple/agg.yaml",
+        description="engine config of the single-node replicas that are scaled",
+    )
+    num_nodes: int = Field(4, ge=1, description="nodes of the aggregated worker")
+    num_gpus_per_node: int = Field(4, ge=1, description="GPUs, and so ranks, on each node")
+    max_replicas: int = Field(4, ge=1, description="single-node replicas to scale up to")
+    account: str = Field("", description="Slurm account for every step (-A)")
+    partition: str = Field("", description="Slurm partition the allocation is expected in")
+    head_node: str = Field("", description="node for etcd, NATS and the frontend; default: SLURMD_NODENAME")
+    head_node_ip: str = Field("", description="address of the head node that every node reaches; default: found out")
+    dyn_http_port: int = Field(8000, ge=1, le=65535, description="frontend's HTTP port")
+    etcd_port: int = Field(2379, ge=1, le=65535, description="etcd's client port")
+    nats_port: int = Field(4222, ge=1, le=65535, description="NATS's client port")
+    dynamo_release: str = Field("1.4.2", description="Dynamo release in the image; selects facts that differ")
+    start_timeout_s: float = Field(1800, gt=0, description="seconds for a worker to load and register")
+    stop_timeout_s: float = Field(120, gt=0, description="seconds for an orderly shutdown before escalation")
+    gpu_idle_mib: int = Field(1024, ge=0, description="GPU memory in use below which a GPU counts as idle, MiB")
+    gpu_tolerance_mib: int = Field(256, ge=0, description="GPU memory above the baseline still counted as returned, MiB")
+    environment: dict[str, str] = Field(default_factory=dict, description="further variables for every step (site file)")
+
+    @property
+    def model_name(self) -> str:
+        """The name clients use: SERVED_MODEL_NAME, or else MODEL_PATH."""
+        return self.served_model_name or self.model_path
+
+
+@dataclass(frozen=True)
+class LoadedSettings:
+    """Settings, and where each one that is not a default came from."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+    site: str
+
+
+def option_name(field: str) -> str:
+    """Return the command-line option of a settings field, ``num_nodes`` -> ``--num-nodes``."""
+    return "--" + field.replace("_", "-")
+
+
+def load_settings(
+    options: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    *,
+    site: str | None = None,
+    sites_dir: Path = SITES_DIR,
+) -> LoadedSettings:
+    """Merge the sources; raise :class:`SettingsError` that names each bad value and where it stands.
+
+    ``options`` maps field names to the strings given on the command line, or ``None``. ``site`` is the
+    name given with ``--site``; without one, SITE and then Slurm's cluster name select the file.
+    """
+    site_file = _site(site, environ, sites_dir)
+    values: dict[str, Any] = dict(site_file.values)
+    sources = {name: site_file.where(name) for name in values}
+    for name in Settings.model_fields:
+        if name == "environment":
+            continue
+        given = environ.get(name.upper())
+        if given:
+            values[name], sources[name] = given, f"environment variable {name.upper()}"
+        option = options.get(name)
+        if option is not None:
+            values[name], sources[name] = option, option_name(name)
+    try:
+        settings = Settings(**values)
+    except ValidationError as invalid:
+        raise SettingsError(_explain(invalid, sources, site_file)) from None
+    return LoadedSettings(settings, sources, site_file.name)
+
+
+def _site(site: str | None, environ: Mapping[str, str], sites_dir: Path) -> SiteFile:
+    path = select_site(site or environ.get("SITE"), environ.get("SLURM_CLUSTER_NAME"), sites_dir)
+    return load_site(path) if path else SiteFile.empty()
+
+
+def _explain(invalid: ValidationError, sources: Mapping[str, str], site_file: SiteFile) -> str:
+    lines = []
+    for error in invalid.errors():
+        name = str(error["loc"][0])
+        where = sources.get(name, "default")
+        if error["type"] == "extra_forbidden":
+            known = ", ".join(sorted(Settings.model_fields))
+            lines.append(f"{site_file.where(name)}: unknown key `{name}`; known keys: {known}")
+        else:
+            lines.append(f"{where}: {name.upper()}={error['input']!r}: {error['msg']}")
+    return "; ".join(lines)

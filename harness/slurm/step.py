@@ -1,0 +1,129 @@
+"""A started step: the srun process, its two logs, and what srun has said so far."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+from harness.deadline import Deadline, wait_until
+from harness.errors import ContainerError, InfraError, QualificationError, StepEnded
+from harness.logs import LogFollower, LogLine, tail
+from harness.slurm.srun import StepSpec
+from harness.slurm.words import (
+    Launched,
+    TaskEnd,
+    describe_ends,
+    parse_cancelled,
+    parse_launched,
+    parse_pyxis,
+    parse_task_end,
+)
+
+
+class Step:
+    """One running or ended step. :meth:`refresh` reads what srun has added to its log."""
+
+    def __init__(self, spec: StepSpec, process: subprocess.Popen[bytes], out: Path, err: Path) -> None:
+        self.spec = spec
+        self.out = out
+        self.err = err
+        self.started_s = time.monotonic()
+        self.launched: list[Launched] = []
+        self.task_ends: list[TaskEnd] = []
+        self.container_errors: list[str] = []
+        self.cancelled: list[str] = []
+        self.node_failures: list[str] = []
+        self._process = process
+        self._follower = LogFollower(err)
+
+    @property
+    def name(self) -> str:
+        """The step's name in Slurm."""
+        return self.spec.name
+
+    @property
+    def step_id(self) -> str:
+        """Slurm's id such as ``453374.18``; empty until srun has launched the tasks."""
+        self.refresh()
+        return self.launched[0].step_id if self.launched else ""
+
+    @property
+    def exit_code(self) -> int | None:
+        """srun's exit status: the highest of its tasks'; ``None`` while it runs."""
+        return self._process.poll()
+
+    @property
+    def where(self) -> str:
+        """The step for a message: name, id, nodes."""
+        return f"{self.name} (step {self.step_id or 'not launched'}, {', '.join(self.spec.nodes)})"
+
+    def refresh(self) -> None:
+        """Read srun's new lines."""
+        for line in self._follower.new_lines():
+            if line.rank is None or "pyxis:" in line.text:
+                self._note(line)
+
+    def wait_launched(self, deadline: Deadline) -> None:
+        """Wait until srun has launched the tasks on every node; raise when it ended or time is up."""
+        everywhere = wait_until(
+            lambda: self.step_id and len(self.launched) >= len(self.spec.nodes),
+            deadline,
+            watch=self.check_alive,
+        )
+        if not everywhere:
+            raise InfraError(
+                f"srun launched {self.where} on {len(self.launched)} of {len(self.spec.nodes)} nodes "
+                f"after {deadline.elapsed_s:.0f} s; its last words: {tail(self.err, 3)!r}; log: {self.err}",
+                hint="are the nodes busy, drained or down? see `squeue` and `sinfo -R`",
+            )
+
+    def check_alive(self) -> None:
+        """Raise, with its cause, if the step has ended or a task of it has died."""
+        self.refresh()
+        if self.exit_code is not None or self.task_ends:
+            raise self.death()
+
+    def death(self) -> QualificationError:
+        """Return the error that says how the step ended, and what ended it first."""
+        self.refresh()
+        lived_s = time.monotonic() - self.started_s
+        words = tail(self.err, 12)
+        evidence = f"after {lived_s:.1f} s; log: {self.err}"
+        if self.container_errors:
+            return ContainerError(
+                f"{self.where}: {self.container_errors[0]} {evidence}",
+                hint="check IMAGE and MOUNTS: they must be readable on every node of the step",
+            )
+        if self.node_failures:
+            return InfraError(f"{self.where}: {self.node_failures[0]} {evidence}")
+        if self.task_ends:
+            return StepEnded(f"{self.where}: {describe_ends(self._first_ends())} {evidence}\n{words}")
+        if self.cancelled:
+            why = self.cancelled[0] or "by scancel"
+            return InfraError(f"{self.where}: cancelled {why} {evidence}")
+        return StepEnded(f"{self.where}: ended with exit code {self.exit_code} {evidence}\n{words}")
+
+    def end_srun(self, timeout_s: float = 5.0) -> None:
+        """Make sure that the srun process itself is gone: ours by its handle, never by name."""
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(timeout_s)
+
+    def _first_ends(self) -> list[TaskEnd]:
+        """The ends that came first. What srun kills because of them follows, and is left out."""
+        return self.task_ends[:1]
+
+    def _note(self, line: LogLine) -> None:
+        if launched := parse_launched(line.text):
+            self.launched.append(launched)
+        elif end := parse_task_end(line.text):
+            self.task_ends.append(end)
+        elif (pyxis := parse_pyxis(line.text)) and "error" in line.text:
+            self.container_errors.append(f"pyxis: {pyxis}")
+        elif (why := parse_cancelled(line.text)) is not None:
+            self.cancelled.append(why)
+        elif "Node failure" in line.text or "DUE TO NODE FAILURE" in line.text:
+            self.node_failures.append(line.text.strip())

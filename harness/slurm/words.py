@@ -1,0 +1,134 @@
+"""Pure: what srun, squeue and scontrol print, as values. Wording holds for Slurm 21.08 to 25.05."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.slurm.nodelist import expand
+
+_LAUNCH = re.compile(
+    r"srun: launching StepId=(?P<step>[\d.]+) on host (?P<node>[^,\s]+), (?P<count>\d+) tasks?: (?P<ranks>\S+)"
+)
+_TASK_END = re.compile(r"srun: error: (?P<node>[^:\s]+): tasks? (?P<ranks>[\d,\-\[\]]+): (?P<how>.+)")
+_CANCELLED = re.compile(r"(?:STEP|JOB) (?P<step>[\d.]+) ON (?P<node>\S+) CANCELLED AT \S+(?P<why>.*?)\s*\*\*\*")
+_EXIT_CODE = re.compile(r"Exited with exit code (\d+)")
+_PYXIS = re.compile(r"pyxis: (?P<text>.*)")
+
+
+@dataclass(frozen=True)
+class Launched:
+    """``srun: launching StepId=…``: the ranks that a node got."""
+
+    step_id: str
+    node: str
+    ranks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TaskEnd:
+    """How tasks of one node ended, by srun's word. ``signal`` is a name such as SIGKILL, or empty."""
+
+    node: str
+    ranks: tuple[int, ...]
+    exit_code: int | None
+    signal: str
+    words: str
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """One line of ``squeue --steps``."""
+
+    step_id: str
+    name: str
+    nodes: tuple[str, ...]
+
+
+def parse_launched(line: str) -> Launched | None:
+    """Return the placement in one of srun's verbose lines, or ``None``."""
+    found = _LAUNCH.search(line)
+    if found is None:
+        return None
+    return Launched(found["step"], found["node"], _numbers(found["ranks"]))
+
+
+def parse_task_end(line: str) -> TaskEnd | None:
+    """Return how tasks ended from one of srun's error lines, or ``None``."""
+    found = _TASK_END.search(line)
+    if found is None:
+        return None
+    code, name = _how(found["how"])
+    return TaskEnd(found["node"], _numbers(found["ranks"]), code, name, line.strip())
+
+
+def parse_cancelled(line: str) -> str | None:
+    """Return why Slurm cancelled a step (``DUE TO TIME LIMIT``; may be empty), or ``None``."""
+    found = _CANCELLED.search(line)
+    return None if found is None else found["why"].strip()
+
+
+def parse_pyxis(line: str) -> str | None:
+    """Return Pyxis's words in a line, or ``None``."""
+    found = _PYXIS.search(line)
+    return None if found is None else found["text"].strip()
+
+
+def parse_steps(text: str) -> list[StepRow]:
+    """Parse ``squeue --steps --noheader --format=%i|%j|%N``."""
+    rows = []
+    for line in text.splitlines():
+        step_id, _, rest = line.strip().partition("|")
+        name, _, nodes = rest.rpartition("|")
+        if step_id:
+            rows.append(StepRow(step_id, name, expand(nodes) if nodes else ()))
+    return rows
+
+
+def parse_config_seconds(text: str, key: str) -> int | None:
+    """Return a time in seconds from ``scontrol show config`` (``KillWait = 30 sec``), or ``None``."""
+    found = re.search(rf"^{re.escape(key)}\s*=\s*(\d+)\s*sec", text, flags=re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+def describe_ends(ends: Iterable[TaskEnd]) -> str:
+    """Return the ends as one phrase: ``rank 9 on node3: SIGKILL (exit code 137)``."""
+    return "; ".join(_describe(end) for end in ends)
+
+
+def _describe(end: TaskEnd) -> str:
+    ranks = f"rank {end.ranks[0]}" if len(end.ranks) == 1 else f"ranks {', '.join(map(str, end.ranks))}"
+    if end.signal and end.exit_code is not None:
+        how = f"{end.signal} (exit code {end.exit_code})"
+    else:
+        how = end.signal or f"exit code {end.exit_code}"
+    return f"{ranks} on {end.node}: {how}"
+
+
+def _how(words: str) -> tuple[int | None, str]:
+    exited = _EXIT_CODE.search(words)
+    if exited:
+        code = int(exited[1])
+        return code, _signal_name(code - 128) if code > 128 else ""
+    word = words.split("(")[0].strip()
+    for number in signal.Signals:
+        if signal.strsignal(number) == word:
+            return None, number.name
+    return None, word
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return ""
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    numbers: list[int] = []
+    for part in text.strip("[]").split(","):
+        first, _, last = part.partition("-")
+        numbers.extend(range(int(first), int(last or first) + 1))
+    return tuple(numbers)

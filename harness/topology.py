@@ -1,0 +1,146 @@
+"""Topologies as data, and their placement on named nodes.
+
+A topology says what is wanted (roles, replicas, nodes a worker); a placement says where. Workers of one
+placement never share a node: that is by construction, and proved from Slurm after launch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.compat import StrEnum
+from harness.errors import PlanError
+
+
+class Role(StrEnum):
+    """What a worker does in a deployment."""
+
+    AGGREGATED = "aggregated"
+    PREFILL = "prefill"
+    DECODE = "decode"
+
+    @property
+    def short(self) -> str:
+        """The role's part of a worker's name."""
+        return {"aggregated": "agg"}.get(self.value, self.value)
+
+    @property
+    def disaggregation_mode(self) -> str:
+        """Value of DISAGGREGATION_MODE and ``--disaggregation-mode``."""
+        return {"aggregated": "prefill_and_decode"}.get(self.value, self.value)
+
+
+@dataclass(frozen=True)
+class RoleShape:
+    """The workers of one role: engine config (path in the container), width, and how many."""
+
+    role: Role
+    engine_config: str
+    nodes_per_worker: int
+    replicas: int = 1
+    max_replicas: int = 1
+
+    @property
+    def nodes(self) -> int:
+        """Nodes this role takes at its largest."""
+        return self.nodes_per_worker * self.max_replicas
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A wanted shape: roles on nodes with ``gpus_per_node`` ranks each."""
+
+    name: str
+    gpus_per_node: int
+    roles: tuple[RoleShape, ...]
+
+    @property
+    def nodes(self) -> int:
+        """Nodes the topology takes when every role is scaled to its largest."""
+        return sum(shape.nodes for shape in self.roles)
+
+
+@dataclass(frozen=True)
+class WorkerPlacement:
+    """One worker on its nodes. Ranks are laid out in blocks: node k has ranks k*g .. k*g+g-1."""
+
+    name: str
+    role: Role
+    replica: int
+    engine_config: str
+    nodes: tuple[str, ...]
+    gpus_per_node: int
+
+    @property
+    def world_size(self) -> int:
+        """Ranks of the worker: one a GPU."""
+        return len(self.nodes) * self.gpus_per_node
+
+    @property
+    def leader_node(self) -> str:
+        """The node of rank 0, where the worker registers from."""
+        return self.nodes[0]
+
+    def node_of(self, rank: int) -> str:
+        """Return the node on which a rank runs."""
+        return self.nodes[rank // self.gpus_per_node]
+
+    def ranks_on(self, node: str) -> tuple[int, ...]:
+        """Return the ranks of one node."""
+        first = self.nodes.index(node) * self.gpus_per_node
+        return tuple(range(first, first + self.gpus_per_node))
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A topology on named nodes; ``workers`` holds every replica up to each role's largest number."""
+
+    topology: Topology
+    head_node: str
+    workers: tuple[WorkerPlacement, ...]
+
+    @property
+    def initial(self) -> tuple[WorkerPlacement, ...]:
+        """The workers that are started first: ``replicas`` of each role."""
+        wanted = {shape.role: shape.replicas for shape in self.topology.roles}
+        return tuple(worker for worker in self.workers if worker.replica < wanted[worker.role])
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """All nodes of the placement, the head node first, none twice."""
+        seen = dict.fromkeys([self.head_node, *(n for worker in self.workers for n in worker.nodes)])
+        return tuple(seen)
+
+
+def place(topology: Topology, nodes: Sequence[str], *, head_node: str) -> Placement:
+    """Put a topology on the first nodes of a list, in order, no node twice.
+
+    Raises :class:`PlanError` when there are too few nodes or a node stands twice in the list.
+    """
+    if len(set(nodes)) != len(nodes):
+        raise PlanError(f"topology {topology.name}: a node stands twice in {', '.join(nodes)}")
+    if len(nodes) < topology.nodes:
+        parts = " + ".join(
+            f"{shape.max_replicas} {shape.role} x {shape.nodes_per_worker}" for shape in topology.roles
+        )
+        raise PlanError(
+            f"topology {topology.name} needs {topology.nodes} nodes ({parts}), the run has {len(nodes)}",
+            hint="give more with --nodes and the allocation, or a smaller shape (NUM_NODES and an engine config that fits)",
+        )
+    free = list(nodes)
+    workers = []
+    for shape in topology.roles:
+        for replica in range(shape.max_replicas):
+            taken, free = free[: shape.nodes_per_worker], free[shape.nodes_per_worker :]
+            workers.append(
+                WorkerPlacement(
+                    name=f"{shape.role.short}-{replica}",
+                    role=shape.role,
+                    replica=replica,
+                    engine_config=shape.engine_config,
+                    nodes=tuple(taken),
+                    gpus_per_node=topology.gpus_per_node,
+                )
+            )
+    return Placement(topology, head_node, tuple(workers))
