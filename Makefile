@@ -1,0 +1,34 @@
+# The developer's verbs. Each is one line over a script that also runs by itself.
+.DEFAULT_GOAL := help
+.PHONY: help install venv lock qualify test lint types report clean
+RUN ?= runs/latest
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb what; do printf '  make %-9s %s\n' "$$verb" "$$what"; done
+
+install: ## Debian packages, .venv, the testbed's image: what is missing of it (as root)
+	@ci/install.sh
+
+venv: ## only .venv: all that a real cluster's head node needs (no root)
+	@ci/venv.sh
+
+qualify: ## the whole proof on this machine: install, testbed up, pytest -m agg --nodes 4, report, testbed down
+	@ci/verb.sh qualify
+
+test: ## lint, types, tests of the suite itself, then the agg suite on the testbed
+	@ci/verb.sh test
+
+lint: venv ## ruff: rules and format
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+
+types: venv ## mypy --strict, tests included
+	@.venv/bin/mypy
+
+report: venv ## render RUN=runs/<id> again (default: the latest run)
+	@.venv/bin/python -m reports "$(RUN)"
+
+lock: venv ## write constraints.lock.txt anew after a change of pins
+	@ci/lock.sh
+
+clean: ## what tools and runs left in the checkout; .venv and the cache stay
+	@ci/clean.sh
