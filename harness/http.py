@@ -1,0 +1,166 @@
+"""The one HTTP client: no proxy from the environment, no retry, every request bounded as a whole.
+
+A proxy that answers in the frontend's place, a retry that hides a lost request, and a server that
+dribbles bytes for ever are three ways to a wrong verdict; this module shuts all three out. It is
+the only module that imports httpx. Every request opens a connection of its own: reuse would turn a
+server's closing of an idle connection into a failure of the next request.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from harness.cutoff import Cutoff
+from harness.deadline import Deadline
+from harness.errors import SettingsError
+from harness.exchange import Arrival, EndpointUnreachable, Exchange, Outcome, UnexpectedAnswer
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+DEFAULT_TIMEOUT_S = 10.0
+"""Budget of one request, in seconds, where the caller names none."""
+
+
+class Http:
+    """Requests to one server. Safe to share between threads; use as a context manager or close."""
+
+    def __init__(self, base_url: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        if not base_url.startswith(("http://", "https://")):
+            raise SettingsError(f"expected an http:// or https:// address, seen {base_url!r}")
+        self.base_url = base_url.rstrip("/")
+        self.timeout_s = timeout_s
+        self._client = httpx.Client(
+            follow_redirects=False,
+            headers={"accept-encoding": "identity", "user-agent": "dynamo-multinode-qualification"},
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            trust_env=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close whatever is open; requests after this are refused."""
+        self._client.close()
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> Exchange:
+        """Send one request and return what came; a broken wire is an outcome, not an exception.
+
+        ``timeout_s`` bounds the whole request: connecting, sending, waiting and reading together.
+        """
+        budget_s = self.timeout_s if timeout_s is None else timeout_s
+        progress = _Progress(method, self.base_url + path, Deadline.after(budget_s))
+        with Cutoff(progress.deadline) as cutoff:
+            try:
+                with self._client.stream(
+                    method,
+                    progress.url,
+                    content=content,
+                    headers=headers,
+                    timeout=max(budget_s, 0.001),
+                    extensions={"trace": cutoff.trace},
+                ) as response:
+                    progress.read(response)
+            except (httpx.HTTPError, OSError) as problem:
+                return progress.ended(*_diagnosis(problem, budget_s, fired=cutoff.fired))
+        if cutoff.fired:  # a body that ends with the connection looks complete when that is shut
+            return progress.ended(Outcome.TIMEOUT, f"budget of {budget_s:g} s spent")
+        return progress.ended(Outcome.COMPLETE, "")
+
+    def get(self, path: str, *, timeout_s: float | None = None) -> Exchange:
+        """GET ``path``; raise :class:`EndpointUnreachable` unless a complete answer came."""
+        return self._answer("GET", path, content=None, timeout_s=timeout_s)
+
+    def get_json(self, path: str, *, timeout_s: float | None = None) -> Any:
+        """GET ``path`` and return its JSON; anything but a 200 raises :class:`UnexpectedAnswer`."""
+        return _ok_json(self.get(path, timeout_s=timeout_s))
+
+    def post_json(self, path: str, body: Any, *, timeout_s: float | None = None) -> Any:
+        """POST ``body`` as JSON and return the answer's JSON; otherwise as :meth:`get_json`."""
+        content = json.dumps(body).encode()
+        return _ok_json(self._answer("POST", path, content=content, timeout_s=timeout_s))
+
+    def _answer(
+        self, method: str, path: str, *, content: bytes | None, timeout_s: float | None
+    ) -> Exchange:
+        headers = None if content is None else {"content-type": "application/json"}
+        exchange = self.exchange(
+            method, path, content=content, headers=headers, timeout_s=timeout_s
+        )
+        if exchange.outcome is not Outcome.COMPLETE:
+            budget_s = self.timeout_s if timeout_s is None else timeout_s
+            raise EndpointUnreachable(exchange, timeout_s=budget_s)
+        return exchange
+
+
+class _Progress:
+    """What has come of a running request so far."""
+
+    def __init__(self, method: str, url: str, deadline: Deadline) -> None:
+        self.method = method
+        self.url = url
+        self.deadline = deadline
+        self.started_at_s = time.time()
+        self.status: int | None = None
+        self.headers: tuple[tuple[str, str], ...] = ()
+        self.arrivals: list[Arrival] = []
+
+    def read(self, response: httpx.Response) -> None:
+        self.status = response.status_code
+        self.headers = tuple(
+            (name.decode("latin-1").lower(), value.decode("latin-1"))
+            for name, value in response.headers.raw
+        )
+        for data in response.iter_raw():
+            self.arrivals.append(Arrival(round(self.deadline.elapsed_s, 6), data))
+
+    def ended(self, outcome: Outcome, error: str) -> Exchange:
+        return Exchange(
+            method=self.method,
+            url=self.url,
+            outcome=outcome,
+            error=error,
+            started_at_s=self.started_at_s,
+            elapsed_s=round(self.deadline.elapsed_s, 6),
+            status=self.status,
+            headers=self.headers,
+            arrivals=tuple(self.arrivals),
+        )
+
+
+def _diagnosis(problem: Exception, budget_s: float, *, fired: bool) -> tuple[Outcome, str]:
+    words = str(problem) or type(problem).__name__
+    if fired or isinstance(problem, httpx.TimeoutException):
+        return Outcome.TIMEOUT, f"budget of {budget_s:g} s spent: {words}"
+    if isinstance(problem, httpx.ConnectError):
+        return Outcome.UNREACHABLE, words
+    return Outcome.CUT, words
+
+
+def _ok_json(exchange: Exchange) -> Any:
+    if exchange.status != 200:
+        raise UnexpectedAnswer(exchange, "status 200")
+    return exchange.json()
