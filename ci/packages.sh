@@ -10,13 +10,13 @@ APT=(apt-get --yes --quiet -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3)
 
 wanted() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' -e 's/[[:space:]]*$//' "$ROOT/ci/packages.txt"; }
 
-# missing: the wanted packages that are not fully installed, one a line.
+# missing: the wanted packages that are not fully installed, on one line.
 missing() {
     # dpkg-query fails when it does not know one of the names; what it says counts.
     wanted | sort | comm -23 - <(
         wanted | xargs dpkg-query --show --showformat='${db:Status-Abbrev} ${Package}\n' 2>/dev/null \
             | sed -n 's/^.i  *//p' | sort -u
-    )
+    ) | paste -s -d ' '
 }
 
 # Debian starts a daemon when it installs it. The testbed runs its own, and one on the machine itself would
@@ -57,23 +57,25 @@ main() {
     local absent
     command -v dpkg-query >/dev/null || die "the testbed needs Debian 12; no dpkg-query here" \
         "on a real cluster only .venv is needed: make venv"
-    mapfile -t absent < <(missing)
-    [ ${#absent[@]} -gt 0 ] || return 0
-    [ "$(id -u)" -eq 0 ] || die "${#absent[@]} Debian packages are missing: ${absent[*]}" \
-        "as root: apt-get install --no-install-recommends ${absent[*]}"
+    absent=$(missing)
+    [ -n "$absent" ] || return 0
+    [ "$(id -u)" -eq 0 ] || die "Debian packages are missing: $absent" \
+        "as root: apt-get install --no-install-recommends $absent"
     refuse_foreign_slurm
     one_at_a_time packages
-    mapfile -t absent < <(missing)
-    [ ${#absent[@]} -gt 0 ] || return 0
-    say "installing Debian packages: ${absent[*]}"
+    absent=$(missing)
+    [ -n "$absent" ] || return 0
+    say "installing Debian packages: $absent"
+    # shellcheck disable=SC2206  # package names have no blanks
+    local packages=($absent)
     export DEBIAN_FRONTEND=noninteractive
     hold_services
     quietly "$CACHE/log/apt.log" 300 "${APT[@]}" update || say "apt-get update failed; going on with the lists that are here"
-    quietly "$CACHE/log/apt.log" 900 "${APT[@]}" install --no-install-recommends "${absent[@]}" \
-        || die "apt-get could not install: ${absent[*]}" "the words above say why; try: apt-get install ${absent[*]}"
-    disable_services "${absent[@]}"
-    mapfile -t absent < <(missing)
-    [ ${#absent[@]} -eq 0 ] || die "still missing after apt-get ended well: ${absent[*]}" "apt-get install --reinstall ${absent[*]}"
+    quietly "$CACHE/log/apt.log" 900 "${APT[@]}" install --no-install-recommends "${packages[@]}" \
+        || die "apt-get could not install: $absent" "the words above say why; try: apt-get install $absent"
+    disable_services "${packages[@]}"
+    absent=$(missing)
+    [ -z "$absent" ] || die "still missing after apt-get ended well: $absent" "apt-get install --reinstall $absent"
 }
 
 main
