@@ -1,1 +1,44 @@
-"""Serving: requests, their records, and the judges of the streams that came back."""
+"""Ask a deployment for completions, keep every byte of the answers, and judge them."""
+
+from harness.serving.answer import (
+    error_message,
+    finish_reason,
+    first_token_s,
+    joined_text,
+    usage,
+    worker_ids,
+)
+from harness.serving.chat import chat, chat_many
+from harness.serving.finding import Finding, Findings
+from harness.serving.judges import (
+    judge_answer,
+    judge_refusal,
+    judge_stream,
+    judge_unary,
+    same_answer,
+)
+from harness.serving.record import Record, load_records
+from harness.serving.request import ChatRequest
+from harness.serving.sink import RecordSink
+
+__all__ = [
+    "ChatRequest",
+    "Finding",
+    "Findings",
+    "Record",
+    "RecordSink",
+    "chat",
+    "chat_many",
+    "error_message",
+    "finish_reason",
+    "first_token_s",
+    "joined_text",
+    "judge_answer",
+    "judge_refusal",
+    "judge_stream",
+    "judge_unary",
+    "load_records",
+    "same_answer",
+    "usage",
+    "worker_ids",
+]

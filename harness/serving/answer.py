@@ -1,0 +1,152 @@
+"""Read an answer: its text, why it ended, its usage, who gave it. Streamed and whole alike.
+
+Everything here takes any bytes a server may send: what is malformed is left out here,
+for a judge to name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.serving.record import Record
+from harness.serving.sse import Event
+
+
+@dataclass(frozen=True)
+class Delta:
+    """One choice of one chunk, or of a whole answer (then ``event`` is ``None``)."""
+
+    event: Event | None
+    index: int
+    role: str | None
+    content: str
+    reasoning: str
+    has_tool_calls: bool
+    finish_reason: str | None
+
+    @property
+    def says_something(self) -> bool:
+        """Whether it carries text or a tool call."""
+        return bool(self.content or self.reasoning or self.has_tool_calls)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens counted by the server."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+def chunks(record: Record) -> list[tuple[Event, Mapping[str, Any]]]:
+    """Return the events of a stream that are JSON objects and no errors, each with its object."""
+    return [
+        (event, event.json)
+        for event in record.events
+        if isinstance(event.json, dict) and not is_error(event)
+    ]
+
+
+def is_error(event: Event) -> bool:
+    """Whether an event tells of an error instead of carrying a chunk."""
+    whole = event.json
+    told = isinstance(whole, dict) and (whole.get("error") or whole.get("object") == "error")
+    return bool(told) or event.name == "error"
+
+
+def deltas(record: Record) -> list[Delta]:
+    """Return all well-formed choices in order, of a stream or of a whole answer."""
+    if record.request.stream:
+        pairs = [(event, choice) for event, chunk in chunks(record) for choice in _choices(chunk)]
+        return [_delta(event, choice, "delta") for event, choice in pairs]
+    return [_delta(None, choice, "message") for choice in _choices(record.json)]
+
+
+def joined_text(record: Record, index: int = 0) -> str:
+    """Return the whole text of a choice: reasoning, then content."""
+    mine = [delta for delta in deltas(record) if delta.index == index]
+    return "".join([*(delta.reasoning for delta in mine), *(delta.content for delta in mine)])
+
+
+def finish_reason(record: Record, index: int = 0) -> str | None:
+    """Return why a choice ended (the last reason said), or ``None`` when none is said."""
+    reasons = [delta.finish_reason for delta in deltas(record) if delta.index == index]
+    return next((reason for reason in reversed(reasons) if reason is not None), None)
+
+
+def usage(record: Record) -> Usage | None:
+    """Return the final usage, or ``None`` when the answer carries none that is well-formed."""
+    if record.request.stream:
+        said = [chunk.get("usage") for _, chunk in chunks(record)]
+        return next((usage for usage in map(as_usage, reversed(said)) if usage is not None), None)
+    return as_usage(record.json.get("usage")) if isinstance(record.json, dict) else None
+
+
+def as_usage(raw: Any) -> Usage | None:
+    """Return ``raw`` as usage, or ``None`` when it is not three whole numbers."""
+    if not isinstance(raw, dict):
+        return None
+    counts = [raw.get(key) for key in ("prompt_tokens", "completion_tokens", "total_tokens")]
+    whole = [count for count in counts if isinstance(count, int) and not isinstance(count, bool)]
+    return Usage(*whole) if len(whole) == len(counts) else None
+
+
+def first_token_s(record: Record) -> float | None:
+    """Return when the first text or tool call of a stream came, seconds after the start."""
+    events = (delta.event for delta in deltas(record) if delta.says_something)
+    return next((event.at_s for event in events if event is not None), None)
+
+
+def worker_ids(record: Record) -> frozenset[int]:
+    """Return the instance ids that Dynamo says served the request.
+
+    Empty unless the request asked for them (:meth:`ChatRequest.naming_workers`).
+    """
+    answers = [chunk for _, chunk in chunks(record)] if record.request.stream else [record.json]
+    named = [_at(answer, "nvext", "worker_id") for answer in answers]
+    ids = [each for workers in named if isinstance(workers, dict) for each in workers.values()]
+    return frozenset(each for each in ids if isinstance(each, int))
+
+
+def error_message(record: Record) -> str:
+    """Return the words of an error answer, in OpenAI's form or Dynamo's own; ``""`` if none."""
+    for path in (("error", "message"), ("message",), ("error",)):
+        words = _at(record.json, *path)
+        if isinstance(words, str):
+            return words
+    return ""
+
+
+def _choices(answer: Any) -> Iterator[Mapping[str, Any]]:
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and isinstance(choice.get("index"), int):
+            yield choice
+
+
+def _delta(event: Event | None, choice: Mapping[str, Any], key: str) -> Delta:
+    said = choice.get(key)
+    said = said if isinstance(said, dict) else {}
+    reason = choice.get("finish_reason")
+    return Delta(
+        event=event,
+        index=choice["index"],
+        role=_text(said.get("role")) or None,
+        content=_text(said.get("content")),
+        reasoning=_text(said.get("reasoning_content")),
+        has_tool_calls=bool(said.get("tool_calls")),
+        finish_reason=None if reason is None else str(reason),
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _at(value: Any, *path: str) -> Any:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
