@@ -1,0 +1,81 @@
+"""Render one run directory into one HTML file."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from reports.commands import run
+from reports.errors import ReportError
+from reports.facts import facts_of
+from reports.outside import has_policy, keep_inside, outside_addresses
+from reports.toolchain import RENDERER, Toolchain, ensure_toolchain
+
+REPORT = "report.html"
+GENERATE_TIMEOUT_S = 300.0
+
+
+def render(run_dir: Path, say: Callable[[str], None]) -> Path:
+    """Write ``report.html`` into ``run_dir``, whole or not at all, and return its path.
+
+    Raises :class:`ReportError` when there is nothing to render, the renderer cannot be had or
+    fails, or the page would load something from outside.
+    """
+    results = _results(run_dir)
+    tools = ensure_toolchain(say)
+    with tempfile.TemporaryDirectory(prefix=".report.", dir=run_dir) as room:
+        page = keep_inside(_generate(tools, results, room=Path(room)))
+        check_inside(page)
+        draft = Path(room) / REPORT
+        draft.write_text(page, encoding="utf-8")
+        return draft.replace(run_dir / REPORT)
+
+
+def check_inside(page: str) -> None:
+    """Raise :class:`ReportError` when opening ``page`` would ask somebody outside."""
+    outside = outside_addresses(page)
+    if outside or not has_policy(page):
+        named = "; ".join(outside[:5]) or "its content security policy is missing"
+        raise ReportError(
+            f"the page is not closed to the outside: {named}",
+            hint="the renderer's version may have changed: see reports/outside.py",
+        )
+
+
+def _results(run_dir: Path) -> Path:
+    if not run_dir.is_dir():
+        raise ReportError(f"no run directory {run_dir}", hint="name one of runs/, as runs/latest")
+    results = run_dir / "allure-results"
+    if not any(results.glob("*-result.json")):
+        raise ReportError(
+            f"{results} holds no test result",
+            hint="a run that stopped before its first test has none",
+        )
+    return results
+
+
+def _generate(tools: Toolchain, results: Path, *, room: Path) -> str:
+    """Have Allure write the page into ``room`` and return it."""
+    output, facts = room / "output", room / "facts.json"
+    about = facts_of(results.parent)
+    content = {"name": about.name, "variables": dict(about.variables), "output": str(output)}
+    facts.write_text(json.dumps(content), encoding="utf-8")
+    said = run(
+        [
+            tools.node.program,
+            tools.allure,
+            "generate",
+            "--config",
+            RENDERER / "allurerc.mjs",
+            results.resolve(),
+        ],
+        cwd=room,
+        env={"REPORT_FACTS": str(facts), "PATH": tools.node.search_path()},
+        timeout_s=GENERATE_TIMEOUT_S,
+    )
+    page = output / "index.html"
+    if not page.is_file():
+        raise ReportError(f"Allure ended well but wrote no page; it said:\n{said.strip()[-1000:]}")
+    return page.read_text(encoding="utf-8")
