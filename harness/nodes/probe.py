@@ -16,6 +16,7 @@ well, and the answer must come before the deadline.
 # ruff: noqa: PERF203, PTH110, PTH112, PTH116, PTH118, PTH119, PTH123, PTH208, UP022
 
 import argparse
+import contextlib
 import functools
 import json
 import os
@@ -137,10 +138,10 @@ class Scanner:
             entry = {"name": os.path.relpath(path, SHM), "inode": info.st_ino, "pids": None}
             age = round(max(0.0, now - info.st_mtime), 1)
             self.shm_names.add(os.path.basename(path))
-            self.shm.append(dict(entry, bytes=info.st_size, uid=info.st_uid, age_s=age))
-        total, free = room.f_blocks * room.f_frsize, room.f_bavail * room.f_frsize
-        sizes = {"shm_total_bytes": total, "shm_free_bytes": free}
-        return dict(unreadable("shm", *map(repr, closed)), shm=self.shm, **sizes)
+            self.shm.append(dict(entry, size_bytes=info.st_size, uid=info.st_uid, age_s=age))
+        document = dict(unreadable("shm", *map(repr, closed)), shm=self.shm)
+        document["shm_total_bytes"] = room.f_blocks * room.f_frsize
+        return dict(document, shm_free_bytes=room.f_bavail * room.f_frsize)
 
     def read_memory(self) -> Document:
         """Read MemAvailable, in kB in the file."""
@@ -173,6 +174,7 @@ class Scanner:
             entry["pids"] = holders.get(("shm", entry["inode"]), [])
         for listener in self.listeners:
             listener["pids"] = holders.get(("socket", listener["inode"]), [])
+            listener["names"] = [self.processes[pid].name for pid in listener["pids"]]
         named = {pid for pids in holders.values() for pid in pids}
         hidden = [] if os.path.isdir("/proc/1") else ["other users' processes are hidden (hidepid)"]
         return dict(
@@ -342,8 +344,9 @@ class Reader:
 
     def whereabouts(self) -> str:
         """Return what the child is reading: of two files open in /proc, the later is the one."""
-        folder = f"/proc/{self.pid}/fd/"
-        links = [os.readlink(folder + name) for name in sorted(os.listdir(folder), key=int)]
+        folder, links = f"/proc/{self.pid}/fd/", []  # type: str, List[str]
+        with contextlib.suppress(OSError):  # it may be slow and no more, and go on meanwhile
+            links = [os.readlink(folder + name) for name in sorted(os.listdir(folder), key=int)]
         return ([link for link in links if link.startswith("/proc/")] or [self.what])[-1]
 
 
