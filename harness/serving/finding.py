@@ -28,14 +28,19 @@ class Finding:
 
 
 class Findings(list[Finding]):
-    """All findings of one judgement, the first cause first; each on its own line when printed."""
+    """All findings of one judgement, the first cause first.
+
+    ``str()`` gives one line each; ``repr()``, which an assertion shows, gives them all in one.
+    """
 
     def __str__(self) -> str:
         if not self:
             return "no findings"
-        return "\n".join(["", *(f"  - {finding}" for finding in self)])
+        return "\n".join(f"- {finding}" for finding in self)
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        numbered = enumerate(self, start=1)
+        return " ".join(f"[{number}] {finding}" for number, finding in numbered) or "no findings"
 
 
 def found(promise: str, expected: str, seen: str, *, event: Event | None = None) -> Finding:

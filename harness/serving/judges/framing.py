@@ -14,8 +14,10 @@ WHOLE_TYPE = "application/json"
 
 def status(record: Record) -> Finding | None:
     """Judge that the answer has status 200."""
-    if record.status in (None, 200):
+    if record.status == 200:
         return None
+    if record.status is None and record.outcome is not Outcome.COMPLETE:
+        return None  # no head came at all: that is for `complete` to say
     body = record.body[:200].decode("utf-8", "replace")
     return found("status", "200", f"{record.status}: {error_message(record) or repr(body)}")
 
