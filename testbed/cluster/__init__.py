@@ -1,0 +1,1 @@
+"""The local Slurm cluster: namespaces, daemons, allocations, status. Standard library only."""

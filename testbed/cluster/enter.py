@@ -1,0 +1,79 @@
+"""Run a command in the namespaces of another process, and be to the caller what the command is.
+
+Signals are passed on, the exit code is passed back (128 + n for signal n), and the command ends when
+this process does: nothing that was started from outside stays behind in a node.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from testbed.cluster import syscalls
+
+PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+NOT_FOUND = 127
+NOT_EXECUTABLE = 126
+
+
+def enter_and_run(pid: int, cwd: Path, command: list[str], *, gently: bool = False) -> int:
+    """Run `command` in `cwd` as a process of the namespaces of `pid`; returns its exit code.
+
+    `gently`: this process ends with its own parent, and the command is then asked to end (SIGTERM)
+    rather than killed. Raises OSError when the namespaces cannot be joined.
+    """
+    if gently:
+        syscalls.die_with_parent(signal.SIGTERM)
+    parent = os.getppid()
+    _join(pid)
+    has_terminal = os.isatty(0)
+    child = os.fork()
+    if child == 0:
+        if not has_terminal:
+            os.setpgid(0, 0)
+        syscalls.die_with_parent(signal.SIGTERM if gently else signal.SIGKILL)
+        _execute(cwd, command)
+    _pass_on_signals(child, interrupts_too=not has_terminal)
+    if gently and os.getppid() != parent:
+        os.kill(child, signal.SIGTERM)  # The caller ended before the kernel knew to tell us.
+    return _wait(child)
+
+
+def _join(pid: int) -> None:
+    """Join all namespaces of `pid`; its descriptors are opened first, as /proc changes on the way."""
+    fds = [os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY) for kind in syscalls.LOGIN_NAMESPACES]
+    for fd in fds:
+        syscalls.setns(fd)
+        os.close(fd)
+
+
+def _execute(cwd: Path, command: list[str]) -> NoReturn:
+    try:
+        os.chdir(cwd)
+    except OSError as error:
+        os.write(2, f"testbed: {cwd} is not seen on the hosts of the testbed: {error}\n".encode())
+        os._exit(NOT_EXECUTABLE)
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        os.write(2, f"testbed: {command[0]}: {error.strerror}\n".encode())
+        os._exit(NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE)
+
+
+def _pass_on_signals(child: int, *, interrupts_too: bool) -> None:
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        os.kill(child, number)
+
+    for number in PASSED_ON:
+        signal.signal(number, pass_on)
+    # From a terminal the child gets Ctrl-C itself; passing it on would make it two.
+    signal.signal(signal.SIGINT, pass_on if interrupts_too else signal.SIG_IGN)
+
+
+def _wait(child: int) -> int:
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code

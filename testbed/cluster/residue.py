@@ -1,0 +1,64 @@
+"""Clear what runs or lies about of a testbed, whatever its condition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from testbed.cluster import procs
+from testbed.cluster.anchor import STARTED_FILE
+from testbed.cluster.errors import TestbedError
+from testbed.cluster.paths import StateFolder
+from testbed.cluster.tree import anchor_is_alive, read_record
+
+KILL_DEADLINE_S = 20.0
+LOOP_DEADLINE_S = 10.0
+
+
+def clear(state: StateFolder, *, log: Callable[[str], None]) -> None:
+    """Kill the anchor, and with it everything in its namespaces; wait until it is all gone.
+
+    Raises TestbedError when something stays, naming it.
+    """
+    record = read_record(state)
+    if record is None:
+        if state.record.exists():
+            log(f"testbed: {state.record} cannot be read; taken as stale")
+    elif record.boot_id != procs.boot_id():
+        log("testbed: what ran here ended with a reboot of the machine; cleared")
+    elif not anchor_is_alive(record):
+        log("testbed: what ran here is dead; cleared")
+    elif not procs.kill_and_wait(
+        record.anchor_pid, record.anchor_start, timeout_s=KILL_DEADLINE_S
+    ):
+        raise TestbedError(
+            f"testbed: process {record.anchor_pid} (the anchor) was killed but did not end within"
+            f" {KILL_DEADLINE_S:.0f} s; some process in it hangs in the kernel (see `ps -eo pid,stat`)"
+        )
+    _await_loop_devices(state)
+    state.record.unlink(missing_ok=True)
+    (state.root / STARTED_FILE).unlink(missing_ok=True)
+    for socket_file in state.sockets.glob("*"):
+        socket_file.unlink(missing_ok=True)
+
+
+def _await_loop_devices(state: StateFolder) -> None:
+    """The kernel lets go of a mounted image a moment after its last process."""
+    if not procs.wait_for(lambda: not loop_devices(state), timeout_s=LOOP_DEADLINE_S):
+        raise TestbedError(
+            f"testbed: images are still attached to {', '.join(loop_devices(state))} after"
+            f" {LOOP_DEADLINE_S:.0f} s; `losetup -a` and `grep testbed /proc/*/mountinfo` show by whom"
+        )
+
+
+def loop_devices(state: StateFolder) -> list[str]:
+    """Loop devices of the machine that hold an image of this state folder."""
+    found = []
+    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
+        try:
+            path = backing.read_text().strip()
+        except OSError:
+            continue  # Let go of while we looked.
+        if path.startswith(f"{state.root}/"):
+            found.append(f"/dev/{backing.parts[3]}")
+    return found

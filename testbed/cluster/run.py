@@ -1,0 +1,111 @@
+"""`run` and `shell`: take an allocation and run a command on its first node, as after `salloc`.
+
+salloc is started on the login host; it starts an interactive step, whose only task fetches the
+command and the caller's own streams (see handover.py) and becomes the command. Slurm's exit code of
+that step is the answer. salloc's and srun's own words are kept apart in a log and shown when they
+tell more than the exit code does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.cluster import slurm
+from testbed.cluster.errors import NotUp, TestbedError
+from testbed.cluster.hosts import clean_environment
+from testbed.cluster.paths import StateFolder
+from testbed.cluster.session import Session
+from testbed.cluster.tree import Tree, read_tree
+
+WAIT_S = 30
+_ORDINARY = re.compile(
+    r"salloc: (Granted|Relinquishing|Pending|Waiting|Nodes|job \d+ (queued|has been))"
+    r"|srun: error: \S+: task 0: (Exited with exit code|Terminated|Killed|Interrupt|Hangup|Quit)"
+)
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """What to ask Slurm for; `time` in Slurm's own form, `wait_s` the longest time to queue."""
+
+    nodes: int
+    time: str = "04:00:00"
+    wait_s: int = WAIT_S
+
+
+def run(state: StateFolder, allocation: Allocation, command: Sequence[str]) -> int:
+    """Run `command` in a new allocation; returns its exit code (128 + n for signal n).
+
+    Raises NotUp, or TestbedError when the allocation cannot be had.
+    """
+    tree = require_up(state)
+    _check_size(tree, allocation)
+    log = state.log_of(f"run-{os.getpid()}")
+    session = Session(
+        login_pid=tree.anchor.pid,
+        command=command,
+        socket_path=state.sockets / f"run-{os.getpid()}",
+    )
+    salloc = _salloc(tree, allocation, name=Path(command[0]).name)
+    code = session.run(salloc, environment=caller_environment(), log=log)
+    lines = log.read_text(errors="replace").splitlines()
+    log.unlink()
+    if not session.command_began and code < 128:
+        raise TestbedError(_no_allocation(tree, allocation, lines))
+    for line in lines:
+        if line and not _ORDINARY.match(line):
+            print(line, file=sys.stderr)
+    return code
+
+
+def require_up(state: StateFolder) -> Tree:
+    """The living testbed; raises NotUp when there is none."""
+    tree = read_tree(state)
+    if tree is None:
+        raise NotUp(
+            f"testbed: not up (state folder {state.root}); start it with `python -m testbed up`"
+        )
+    return tree
+
+
+def _check_size(tree: Tree, allocation: Allocation) -> None:
+    have = tree.record.shape.nodes
+    if not 1 <= allocation.nodes <= have:
+        raise TestbedError(
+            f"testbed: {allocation.nodes} nodes were asked for, the testbed has {have};"
+            " `python -m testbed up --nodes N` makes one of N"
+        )
+
+
+def _salloc(tree: Tree, allocation: Allocation, *, name: str) -> list[str]:
+    gpus = tree.record.shape.gpus_per_node
+    command = ["salloc", f"--nodes={allocation.nodes}", "--exclusive", f"--time={allocation.time}"]
+    command += [f"--immediate={allocation.wait_s}", "--no-bell", f"--job-name={name}"]
+    return [*command, f"--gres=gpu:{gpus}"] if gpus else command
+
+
+def _no_allocation(tree: Tree, allocation: Allocation, lines: list[str]) -> str:
+    holders = [
+        f"job {job.job_id} ({job.name}, {job.state.lower()}) holds {job.nodes or 'no node'}"
+        for job in slurm.jobs(tree.anchor.pid)
+    ]
+    held = "; ".join(holders) or "no job holds any node"
+    words = "\n".join(f"    {line}" for line in lines)
+    return (
+        f"testbed: no allocation of {allocation.nodes} nodes within {allocation.wait_s} s: {held}."
+        " `python -m testbed exec login -- scancel JOB` ends a job.\n" + words
+    )
+
+
+def caller_environment() -> Mapping[str, str]:
+    """The caller's environment without another Slurm's traces; a virtual environment comes first."""
+    environment = clean_environment()
+    if sys.prefix != sys.base_prefix:
+        programs = str(Path(sys.executable).parent)
+        environment["PATH"] = f"{programs}:{environment.get('PATH', os.defpath)}"
+    return environment

@@ -1,0 +1,94 @@
+/* The functions that Slurm calls, in srun and in the step's daemon on each node. */
+#include "pyxis.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+SPANK_PLUGIN(pyxis, 1)
+
+static struct step step;
+static int prepared;
+
+/* plugstack.conf gives `images=FOLDER spool=FOLDER`. */
+static void read_arguments(int count, char **arguments)
+{
+	for (int i = 0; i < count; i++) {
+		if (strncmp(arguments[i], "images=", 7) == 0)
+			snprintf(step.images, sizeof(step.images), "%s", arguments[i] + 7);
+		if (strncmp(arguments[i], "spool=", 6) == 0)
+			snprintf(step.spool, sizeof(step.spool), "%s", arguments[i] + 6);
+	}
+}
+
+static int read_step(spank_t sp)
+{
+	if (spank_get_item(sp, S_JOB_UID, &step.uid) != ESPANK_SUCCESS ||
+	    spank_get_item(sp, S_JOB_ID, &step.job_id) != ESPANK_SUCCESS ||
+	    spank_get_item(sp, S_JOB_STEPID, &step.step_id) != ESPANK_SUCCESS ||
+	    spank_get_item(sp, S_JOB_TOTAL_TASK_COUNT, &step.task_count) != ESPANK_SUCCESS)
+		return -1;
+	if (spank_getenv(sp, "HOME", step.home, sizeof(step.home)) != ESPANK_SUCCESS)
+		step.home[0] = '\0';
+	/* A node's host name is its Slurm name in the testbed. */
+	return gethostname(step.node, sizeof(step.node));
+}
+
+int slurm_spank_init(spank_t sp, int count, char **arguments)
+{
+	spank_context_t context = spank_context();
+
+	if (context != S_CTX_LOCAL && context != S_CTX_REMOTE)
+		return 0;
+	read_arguments(count, arguments);
+	return options_register(sp);
+}
+
+int slurm_spank_init_post_opt(spank_t sp, int count, char **arguments)
+{
+	(void)sp, (void)count, (void)arguments;
+	if (spank_context() == S_CTX_LOCAL)
+		options_warn_about_unused();
+	return 0;
+}
+
+/* Slurm shows the user no error of this function: it is kept, and told by the first task. */
+int slurm_spank_user_init(spank_t sp, int count, char **arguments)
+{
+	(void)count, (void)arguments;
+	if (!options_ask_for_container())
+		return 0;
+	prepared = read_step(sp);
+	if (prepared == 0)
+		prepared = container_prepare(&step);
+	else
+		report_add("couldn't get the step's facts from Slurm");
+	return 0;
+}
+
+int slurm_spank_task_init(spank_t sp, int count, char **arguments)
+{
+	int local_task = 0;
+
+	(void)count, (void)arguments;
+	if (!options_ask_for_container())
+		return 0;
+	if (prepared == 0 && container_join() == 0)
+		return environment_apply(sp);
+	spank_get_item(sp, S_TASK_ID, &local_task);
+	if (local_task == 0)
+		report_tell();
+	else
+		slurm_error("pyxis: container was not started successfully by another task");
+	return -1;
+}
+
+int slurm_spank_job_epilog(spank_t sp, int count, char **arguments)
+{
+	uint32_t job_id;
+
+	(void)count, (void)arguments;
+	if (spank_get_item(sp, S_JOB_ID, &job_id) == ESPANK_SUCCESS)
+		container_forget_names(job_id);
+	return 0;
+}
