@@ -40,7 +40,7 @@ def run(
     such program.
     """
     try:
-        done = subprocess.run(  # noqa: S603 - argv is a list built by this suite, never a shell string
+        done = subprocess.run(
             list(argv),
             capture_output=True,
             check=False,

@@ -56,5 +56,8 @@ RANK_LINE = r"^[Rr]ank(?P<rank>\d+) run mgmn (?P<kind>leader|worker) node with m
 MODEL_INIT_LINE = r"Model init total -- (?P<seconds>[0-9.]+)s"
 """A rank's end of loading, TensorRT-LLM 1.0 to 1.3."""
 
+ENGINE_VERSION_LINE = r"\[TensorRT-LLM\] TensorRT.LLM version: (?P<version>\S+)"
+"""What ``import tensorrt_llm`` prints."""
+
 EPLB_SHM_DEFAULT = "moe_shared"
 """Default of TRTLLM_EPLB_SHM_NAME: prefix of ``<prefix>_l<layer>_lr<local rank>_all`` in /dev/shm."""

@@ -25,10 +25,20 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    image: str = Field("", description="container image with Dynamo and TensorRT-LLM (squashfs path or registry name)")
-    mounts: str = Field(f"{PROJECT_ROOT}:/mnt", description="comma-separated host:container pairs for every step")
-    extra_mounts: str = Field("", description="pairs added to MOUNTS, whatever MOUNTS is (site file)")
-    model_path: str = Field("nvidia/DeepSeek-R1-FP4", description="model folder inside the container, or Hugging Face name")
+    image: str = Field(
+        "",
+        description="container image with Dynamo and TensorRT-LLM (squashfs path or registry name)",
+    )
+    mounts: str = Field(
+        f"{PROJECT_ROOT}:/mnt", description="comma-separated host:container pairs for every step"
+    )
+    extra_mounts: str = Field(
+        "", description="pairs added to MOUNTS, whatever MOUNTS is (site file)"
+    )
+    model_path: str = Field(
+        "nvidia/DeepSeek-R1-FP4",
+        description="model folder inside the container, or Hugging Face name",
+    )
     served_model_name: str = Field("", description="name in /v1/models; default: MODEL_PATH")
     engine_config: str = Field(
         "/mnt/engine_configs/deepseek_r1/wide_ep/wide_ep_agg.yaml",
@@ -43,17 +53,33 @@ class Settings(BaseModel):
     max_replicas: int = Field(4, ge=1, description="single-node replicas to scale up to")
     account: str = Field("", description="Slurm account for every step (-A)")
     partition: str = Field("", description="Slurm partition the allocation is expected in")
-    head_node: str = Field("", description="node for etcd, NATS and the frontend; default: SLURMD_NODENAME")
-    head_node_ip: str = Field("", description="address of the head node that every node reaches; default: found out")
+    head_node: str = Field(
+        "", description="node for etcd, NATS and the frontend; default: SLURMD_NODENAME"
+    )
+    head_node_ip: str = Field(
+        "", description="address of the head node that every node reaches; default: found out"
+    )
     dyn_http_port: int = Field(8000, ge=1, le=65535, description="frontend's HTTP port")
     etcd_port: int = Field(2379, ge=1, le=65535, description="etcd's client port")
     nats_port: int = Field(4222, ge=1, le=65535, description="NATS's client port")
-    dynamo_release: str = Field("1.4.2", description="Dynamo release in the image; selects facts that differ")
-    start_timeout_s: float = Field(1800, gt=0, description="seconds for a worker to load and register")
-    stop_timeout_s: float = Field(120, gt=0, description="seconds for an orderly shutdown before escalation")
-    gpu_idle_mib: int = Field(1024, ge=0, description="GPU memory in use below which a GPU counts as idle, MiB")
-    gpu_tolerance_mib: int = Field(256, ge=0, description="GPU memory above the baseline still counted as returned, MiB")
-    environment: dict[str, str] = Field(default_factory=dict, description="further variables for every step (site file)")
+    dynamo_release: str = Field(
+        "1.4.2", description="Dynamo release in the image; selects facts that differ"
+    )
+    start_timeout_s: float = Field(
+        1800, gt=0, description="seconds for a worker to load and register"
+    )
+    stop_timeout_s: float = Field(
+        120, gt=0, description="seconds for an orderly shutdown before escalation"
+    )
+    gpu_idle_mib: int = Field(
+        1024, ge=0, description="GPU memory in use below which a GPU counts as idle, MiB"
+    )
+    gpu_tolerance_mib: int = Field(
+        256, ge=0, description="GPU memory above the baseline still counted as returned, MiB"
+    )
+    environment: dict[str, str] = Field(
+        default_factory=dict, description="further variables for every step (site file)"
+    )
 
     @property
     def model_name(self) -> str:

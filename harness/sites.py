@@ -58,6 +58,8 @@ def load_site(path: Path) -> SiteFile:
     if root is None:
         return SiteFile(path.stem, path)
     if not isinstance(root, yaml.MappingNode) or not isinstance(values, dict):
-        raise SettingsError(f"{path}:1: a site file is a mapping of settings, not a {type(values).__name__}")
+        raise SettingsError(
+            f"{path}:1: a site file is a mapping of settings, not a {type(values).__name__}"
+        )
     lines = {str(key.value): key.start_mark.line + 1 for key, _ in root.value}
     return SiteFile(path.stem, path, {str(key): value for key, value in values.items()}, lines)

@@ -109,7 +109,9 @@ class Placement:
     @property
     def nodes(self) -> tuple[str, ...]:
         """All nodes of the placement, the head node first, none twice."""
-        seen = dict.fromkeys([self.head_node, *(n for worker in self.workers for n in worker.nodes)])
+        seen = dict.fromkeys(
+            [self.head_node, *(n for worker in self.workers for n in worker.nodes)]
+        )
         return tuple(seen)
 
 
@@ -122,7 +124,8 @@ def place(topology: Topology, nodes: Sequence[str], *, head_node: str) -> Placem
         raise PlanError(f"topology {topology.name}: a node stands twice in {', '.join(nodes)}")
     if len(nodes) < topology.nodes:
         parts = " + ".join(
-            f"{shape.max_replicas} {shape.role} x {shape.nodes_per_worker}" for shape in topology.roles
+            f"{shape.max_replicas} {shape.role} x {shape.nodes_per_worker}"
+            for shape in topology.roles
         )
         raise PlanError(
             f"topology {topology.name} needs {topology.nodes} nodes ({parts}), the run has {len(nodes)}",

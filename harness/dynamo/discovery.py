@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import ProductError
-from harness.http import HttpClient
+from harness.http import Http
 
 CALL_S = 5.0
 _HOST = re.compile(r"(\d+\.\d+\.\d+\.\d+):\d+")
@@ -33,15 +33,14 @@ class Instance:
 class Discovery:
     """Reads Dynamo's instance records."""
 
-    def __init__(self, http: HttpClient, etcd_url: str, prefix: str) -> None:
-        self._http = http
-        self._url = f"{etcd_url}/v3/kv/range"
+    def __init__(self, etcd: Http, prefix: str) -> None:
+        self._etcd = etcd
         self._prefix = prefix
 
     def instances(self) -> tuple[Instance, ...]:
         """Return the registered ``generate`` endpoints, ordered by key."""
         body = {"key": _encode(self._prefix), "range_end": _encode(_after(self._prefix))}
-        answer = self._http.post_json(self._url, body, timeout_s=CALL_S)
+        answer = self._etcd.post_json("/v3/kv/range", body, timeout_s=CALL_S)
         found = (parse_instance(pair) for pair in answer.get("kvs", []))
         return tuple(instance for instance in found if instance and instance.endpoint == "generate")
 
@@ -62,7 +61,9 @@ def parse_instance(pair: Mapping[str, Any]) -> Instance | None:
         )
     except (ValueError, KeyError, TypeError) as broken:
         if "/generate/" in key:
-            raise ProductError(f"etcd's record {key} is not an instance as Dynamo writes it: {broken!r}") from broken
+            raise ProductError(
+                f"etcd's record {key} is not an instance as Dynamo writes it: {broken!r}"
+            ) from broken
         return None
 
 

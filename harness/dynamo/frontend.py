@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.http import HttpClient
+from harness.http import Http
 
 CALL_S = 5.0
 
@@ -13,16 +13,16 @@ CALL_S = 5.0
 class Frontend:
     """The frontend's read-only surface. Requests for tokens are in :mod:`harness.serving`."""
 
-    def __init__(self, http: HttpClient, url: str) -> None:
-        self.url = url
-        self._http = http
+    def __init__(self, http: Http) -> None:
+        self.http = http
 
     def models(self) -> tuple[str, ...]:
         """Return the names in ``/v1/models``, in the order listed."""
-        body = self._http.get_json(f"{self.url}/v1/models", timeout_s=CALL_S)
+        body = self.http.get_json("/v1/models", timeout_s=CALL_S)
         return tuple(str(model["id"]) for model in body.get("data", []))
 
     def health(self) -> Mapping[str, Any]:
         """Return ``/health``'s body: status, endpoints, instances. 200 alone says nothing: it is also
         given with no worker at all."""
-        return self._http.get_json(f"{self.url}/health", timeout_s=CALL_S)
+        body: Mapping[str, Any] = self.http.get_json("/health", timeout_s=CALL_S)
+        return body

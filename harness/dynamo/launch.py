@@ -108,7 +108,9 @@ def worker_step(context: LaunchContext, worker: WorkerPlacement) -> StepSpec:
 
 def _container(context: LaunchContext) -> ContainerSpec:
     own = (Mount(SCRIPTS_SOURCE, SCRIPTS, "ro"), Mount(context.log_folder, LOGS))
-    return ContainerSpec(context.settings.image or "<IMAGE is not set>", (*all_mounts(context.settings), *own))
+    return ContainerSpec(
+        context.settings.image or "<IMAGE is not set>", (*all_mounts(context.settings), *own)
+    )
 
 
 def _shared_variables(context: LaunchContext) -> dict[str, str]:

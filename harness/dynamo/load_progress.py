@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from harness.logs import LogLine
-from harness.releases import MODEL_INIT_LINE, RANK_LINE
+from harness.releases import ENGINE_VERSION_LINE, MODEL_INIT_LINE, RANK_LINE
 
 _RANK = re.compile(RANK_LINE)
 _INIT = re.compile(MODEL_INIT_LINE)
+_VERSION = re.compile(ENGINE_VERSION_LINE)
 
 
 @dataclass
@@ -22,6 +23,7 @@ class LoadProgress:
     world_size_lines: Counter[tuple[int, int]] = field(default_factory=Counter)
     leaders: list[int] = field(default_factory=list)
     load_seconds: dict[int, float] = field(default_factory=dict)
+    engine_version: str = ""
 
     def add(self, lines: Iterable[LogLine]) -> bool:
         """Take in new lines of either log; return whether anything was learnt."""
@@ -66,4 +68,6 @@ class LoadProgress:
         if loaded := _INIT.search(line.text):
             self.load_seconds[line.rank] = float(loaded["seconds"])
             return True
+        if version := _VERSION.search(line.text):
+            self.engine_version = version["version"]
         return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,12 @@ class DeploymentPlan:
     def name(self) -> str:
         """The topology's name."""
         return self.context.name
+
+    def again(self) -> DeploymentPlan:
+        """Return the same deployment under another name: for the second time on the same nodes."""
+        name = f"{self.name}-again"
+        log_folder = self.context.log_folder.with_name(name)
+        return replace(self, context=replace(self.context, name=name, log_folder=log_folder))
 
     @property
     def steps(self) -> tuple[StepSpec, ...]:
@@ -71,10 +77,17 @@ class Plan:
                     "head_node": each.placement.head_node,
                     "budget_s": each.budget_s,
                     "workers": [
-                        {"name": worker.name, "nodes": list(worker.nodes), "ranks": worker.world_size}
+                        {
+                            "name": worker.name,
+                            "nodes": list(worker.nodes),
+                            "ranks": worker.world_size,
+                        }
                         for worker in each.placement.workers
                     ],
-                    "steps": [{"name": step.name, "argv": step.argv(), "variables": dict(step.variables)} for step in each.steps],
+                    "steps": [
+                        {"name": step.name, "argv": step.argv(), "variables": dict(step.variables)}
+                        for step in each.steps
+                    ],
                 }
                 for each in self.deployments
             ],

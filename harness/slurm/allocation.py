@@ -27,7 +27,9 @@ def current_allocation(environ: Mapping[str, str]) -> Allocation | None:
         return None
     nodes = expand(node_list)
     here = environ.get("SLURMD_NODENAME", "")
-    return Allocation(job_id, nodes, here if here in nodes else nodes[0], environ.get("SLURM_CLUSTER_NAME", ""))
+    return Allocation(
+        job_id, nodes, here if here in nodes else nodes[0], environ.get("SLURM_CLUSTER_NAME", "")
+    )
 
 
 def take_nodes(allocation: Allocation, count: int, *, head_node: str = "") -> tuple[str, ...]:

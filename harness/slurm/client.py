@@ -43,7 +43,9 @@ class Slurm:
             )
         return Step(spec, process, stdout, stderr)
 
-    def run_step(self, spec: StepSpec, *, timeout_s: float, stdin: str = "", path: str = "") -> Completed:
+    def run_step(
+        self, spec: StepSpec, *, timeout_s: float, stdin: str = "", path: str = ""
+    ) -> Completed:
         """Run a short step to its end. ``path`` replaces PATH on the nodes.
 
         Raises :class:`SlurmError` when it has not ended in time; the step is then cancelled.
@@ -51,7 +53,9 @@ class Slurm:
         variables = {**spec.variables, **({"PATH": path} if path else {})}
         environment = step_environment(self._environ, variables)
         try:
-            return run(spec.argv(self._program("srun")), timeout_s=timeout_s, env=environment, stdin=stdin)
+            return run(
+                spec.argv(self._program("srun")), timeout_s=timeout_s, env=environment, stdin=stdin
+            )
         except CommandTimeout as slow:
             for row in self.steps():
                 if row.name == spec.name:
@@ -99,7 +103,9 @@ class Slurm:
         try:
             address = socket.getaddrinfo(name, None, socket.AF_INET)[0][4][0]
         except OSError as unknown:
-            raise SlurmError(f"address {name} of head node {node} does not resolve: {unknown}") from unknown
+            raise SlurmError(
+                f"address {name} of head node {node} does not resolve: {unknown}"
+            ) from unknown
         if str(address).startswith("127."):
             raise SlurmError(
                 f"head node {node} resolves to {address}, which no other node reaches",
@@ -110,11 +116,15 @@ class Slurm:
     def _query(self, argv: Sequence[str]) -> Completed:
         done = run([self._program(argv[0]), *argv[1:]], timeout_s=QUERY_S, env=self._environ)
         if done.returncode != 0:
-            raise SlurmError(f"`{' '.join(argv)}` ended with {done.returncode}: {done.stderr.strip()}")
+            raise SlurmError(
+                f"`{' '.join(argv)}` ended with {done.returncode}: {done.stderr.strip()}"
+            )
         return done
 
     def _program(self, name: str) -> str:
         found = shutil.which(name, path=self._environ.get("PATH"))
         if found is None:
-            raise CommandMissing(f"`{name}` is not on PATH", hint="run inside an allocation of a Slurm cluster")
+            raise CommandMissing(
+                f"`{name}` is not on PATH", hint="run inside an allocation of a Slurm cluster"
+            )
         return found

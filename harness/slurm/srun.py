@@ -78,7 +78,9 @@ class StepSpec:
 
     def rendered(self) -> str:
         """Return the step as a shell command that a person can paste, variables first."""
-        variables = [f"{name}={shlex.quote(value)}" for name, value in sorted(self.variables.items())]
+        variables = [
+            f"{name}={shlex.quote(value)}" for name, value in sorted(self.variables.items())
+        ]
         words = [shlex.quote(word) for word in self.argv()]
         return " \\\n    ".join([*variables, words[0], *words[1:]])
 

@@ -24,7 +24,9 @@ from harness.slurm.words import (
 class Step:
     """One running or ended step. :meth:`refresh` reads what srun has added to its log."""
 
-    def __init__(self, spec: StepSpec, process: subprocess.Popen[bytes], out: Path, err: Path) -> None:
+    def __init__(
+        self, spec: StepSpec, process: subprocess.Popen[bytes], out: Path, err: Path
+    ) -> None:
         self.spec = spec
         self.out = out
         self.err = err
@@ -47,6 +49,11 @@ class Step:
         """Slurm's id such as ``453374.18``; empty until srun has launched the tasks."""
         self.refresh()
         return self.launched[0].step_id if self.launched else ""
+
+    @property
+    def number(self) -> str:
+        """The step's number within the job, ``18``; empty until it was launched."""
+        return self.step_id.partition(".")[2]
 
     @property
     def exit_code(self) -> int | None:
@@ -98,7 +105,9 @@ class Step:
         if self.node_failures:
             return InfraError(f"{self.where}: {self.node_failures[0]} {evidence}")
         if self.task_ends:
-            return StepEnded(f"{self.where}: {describe_ends(self._first_ends())} {evidence}\n{words}")
+            return StepEnded(
+                f"{self.where}: {describe_ends(self._first_ends())} {evidence}\n{words}"
+            )
         if self.cancelled:
             why = self.cancelled[0] or "by scancel"
             return InfraError(f"{self.where}: cancelled {why} {evidence}")

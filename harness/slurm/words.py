@@ -12,8 +12,12 @@ from harness.slurm.nodelist import expand
 _LAUNCH = re.compile(
     r"srun: launching StepId=(?P<step>[\d.]+) on host (?P<node>[^,\s]+), (?P<count>\d+) tasks?: (?P<ranks>\S+)"
 )
-_TASK_END = re.compile(r"srun: error: (?P<node>[^:\s]+): tasks? (?P<ranks>[\d,\-\[\]]+): (?P<how>.+)")
-_CANCELLED = re.compile(r"(?:STEP|JOB) (?P<step>[\d.]+) ON (?P<node>\S+) CANCELLED AT \S+(?P<why>.*?)\s*\*\*\*")
+_TASK_END = re.compile(
+    r"srun: error: (?P<node>[^:\s]+): tasks? (?P<ranks>[\d,\-\[\]]+): (?P<how>.+)"
+)
+_CANCELLED = re.compile(
+    r"(?:STEP|JOB) (?P<step>[\d.]+) ON (?P<node>\S+) CANCELLED AT \S+(?P<why>.*?)\s*\*\*\*"
+)
 _EXIT_CODE = re.compile(r"Exited with exit code (\d+)")
 _PYXIS = re.compile(r"pyxis: (?P<text>.*)")
 
@@ -99,7 +103,9 @@ def describe_ends(ends: Iterable[TaskEnd]) -> str:
 
 
 def _describe(end: TaskEnd) -> str:
-    ranks = f"rank {end.ranks[0]}" if len(end.ranks) == 1 else f"ranks {', '.join(map(str, end.ranks))}"
+    ranks = (
+        f"rank {end.ranks[0]}" if len(end.ranks) == 1 else f"ranks {', '.join(map(str, end.ranks))}"
+    )
     if end.signal and end.exit_code is not None:
         how = f"{end.signal} (exit code {end.exit_code})"
     else:

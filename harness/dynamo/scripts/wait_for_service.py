@@ -52,7 +52,9 @@ def main(argv: "list[str]") -> int:
     end = time.monotonic() + BUDGET_S
     while time.monotonic() < end:
         if not process_lives(pid):
-            sys.stderr.write(f"{kind} (pid {pid} of {os.uname().nodename}) ended before it served\n")
+            sys.stderr.write(
+                f"{kind} (pid {pid} of {os.uname().nodename}) ended before it served\n"
+            )
             return 1
         if serves(host, port):
             return 0

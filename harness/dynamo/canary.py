@@ -1,0 +1,42 @@
+"""The canary: a short answer with tokens, which alone proves that a deployment serves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.serving.record import Record
+from harness.serving.request import ChatRequest
+
+CANARY_TOKENS = 4
+
+
+def canary_request(model: str) -> ChatRequest:
+    """Return a deterministic request for a few tokens that asks for the name of the worker."""
+    request = ChatRequest.ask(
+        model,
+        "Are you there?",
+        max_tokens=CANARY_TOKENS,
+        temperature=0.0,
+        extra={"ignore_eos": True},
+    )
+    return request.naming_workers()
+
+
+def answered_tokens(record: Record) -> int:
+    """Return the completion tokens of a whole answer with text; 0 for anything else."""
+    answer: Any = record.json if record.status == 200 else None
+    if not isinstance(answer, dict) or not answer.get("choices"):
+        return 0
+    text = (answer["choices"][0].get("message") or {}).get("content")
+    return int((answer.get("usage") or {}).get("completion_tokens", 0)) if text else 0
+
+
+def answering_worker(record: Record) -> int | None:
+    """Return the instance id of the worker that generated a whole answer, or ``None`` if unsaid.
+
+    Dynamo's ``nvext.worker_id`` names an aggregated worker as both prefill and decode worker.
+    """
+    answer: Any = record.json
+    named = (answer.get("nvext") or {}).get("worker_id") if isinstance(answer, dict) else None
+    worker = (named or {}).get("decode_worker_id")
+    return None if worker is None else int(worker)

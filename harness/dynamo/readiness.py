@@ -1,0 +1,85 @@
+"""When a worker counts as ready: each fact in its order, the last one an answer with tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from harness.dynamo.canary import answered_tokens, answering_worker, canary_request
+from harness.dynamo.discovery import Instance
+from harness.dynamo.worker import Worker
+from harness.errors import NotReady, ProductError
+from harness.serving.record import Record
+from harness.serving.request import ChatRequest
+
+AskCanary = Callable[[ChatRequest], Record]
+
+
+@dataclass
+class Readiness:
+    """Looks at one fact after the other; ``waiting_for`` names the first that is still missing.
+
+    ``new`` are the workers waited for, ``live`` is how many workers served before them.
+    """
+
+    new: Sequence[Worker]
+    live: int
+    model: str
+    with_worker_id: bool
+    instances: Callable[[], Sequence[Instance]]
+    models: Callable[[], Sequence[str]]
+    worker_of: Callable[[Instance], Worker | None]
+    ask: AskCanary
+    waiting_for: str = "steps"
+    answered: set[int] = field(default_factory=set)
+
+    def look(self) -> bool:
+        """Return whether every new worker serves."""
+        try:
+            return self._registered() and self._listed() and self._answers()
+        except ProductError as error:
+            self.waiting_for = f"an answer of the frontend or etcd ({error.message})"
+            return False
+
+    def _registered(self) -> bool:
+        instances = self.instances()
+        expected = self.live + len(self.new)
+        for worker in self.new:
+            mine = [each for each in instances if self.worker_of(each) is worker]
+            worker.instance = mine[0] if len(mine) == 1 else None
+        missing = [worker.name for worker in self.new if worker.instance is None]
+        self.waiting_for = f"the instance of {', '.join(missing)} ({len(instances)} registered, {expected} expected)"
+        return not missing and len(instances) == expected
+
+    def _listed(self) -> bool:
+        models = list(self.models())
+        self.waiting_for = f"model {self.model} in /v1/models, which lists {models}"
+        return self.model in models
+
+    def _answers(self) -> bool:
+        wanted = {worker.instance.instance_id for worker in self.new if worker.instance}
+        record = self.ask(canary_request(self.model))
+        if not answered_tokens(record):
+            self.waiting_for = (
+                f"a canary answer with tokens; the last: {record!r} {record.body[:200]!r}"
+            )
+            return False
+        if not self.with_worker_id or (self.live == 0 and len(wanted) == 1):
+            return True
+        worker = answering_worker(record)
+        if worker is not None:
+            self.answered.add(worker)
+        self.waiting_for = f"a canary answer from each of {sorted(wanted)}; answered so far: {sorted(self.answered)}"
+        return wanted <= self.answered
+
+
+def not_ready(url: str, readiness: Readiness, after_s: float) -> NotReady:
+    """Return the error of a deployment whose time is up: what is missing, and how far each rank came."""
+    workers = "; ".join(
+        f"{worker.step.where}: {worker.progress.summary()}; log: {worker.step.err}"
+        for worker in readiness.new
+    )
+    return NotReady(
+        f"not ready at {url} after {after_s:.0f} s, still waiting for {readiness.waiting_for}; {workers}",
+        hint="a rank that did not load says why in its log; search it for the missing rank's number",
+    )

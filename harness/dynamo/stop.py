@@ -1,0 +1,128 @@
+"""The orderly shutdown of steps: TERM to the tasks, the product's own drain, and escalation as the last resort.
+
+Escalation cleans up, is recorded, and is a failure: a worker that has to be killed leaves shared memory and
+GPU memory behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from harness.deadline import Deadline, wait_until
+from harness.slurm.client import Slurm
+from harness.slurm.step import Step
+from harness.slurm.words import TaskEnd, describe_ends
+
+KILL_BUDGET_S = 60.0
+"""Seconds for a killed step to leave Slurm's list: KillWait (30 s on most sites) and as much again."""
+
+
+@dataclass(frozen=True)
+class StopReport:
+    """How one step stopped. Times are seconds after the TERM; ``None`` for what did not happen."""
+
+    name: str
+    step_id: str
+    exit_code: int | None
+    task_ends: tuple[TaskEnd, ...]
+    budget_s: float
+    unregistered_s: float | None
+    ended_s: float | None
+    escalated: bool
+    gone_from_slurm: bool
+
+    @property
+    def orderly(self) -> bool:
+        """Whether every task ended with 0, within the budget, without being killed."""
+        return self.exit_code == 0 and not self.escalated and not self.task_ends
+
+    def __str__(self) -> str:
+        ended = (
+            f"ended {self.ended_s:.1f} s after TERM" if self.ended_s is not None else "did not end"
+        )
+        parts = [f"{self.name} (step {self.step_id}) {ended} with exit code {self.exit_code}"]
+        if self.escalated:
+            parts.append(f"only when killed, its budget of {self.budget_s:.0f} s was over")
+        if self.task_ends:
+            parts.append(describe_ends(self.task_ends))
+        return "; ".join(parts)
+
+
+@dataclass
+class _Stopping:
+    """One step on its way out."""
+
+    step: Step
+    registered: Callable[[], bool]
+    unregistered_s: float | None = None
+    ended_s: float | None = None
+    escalated: bool = field(default=False)
+
+    def look(self, deadline: Deadline) -> bool:
+        """Note what has happened by now; return whether all has."""
+        if self.unregistered_s is None and not self.registered():
+            self.unregistered_s = deadline.elapsed_s
+        if self.ended_s is None and self.step.exit_code is not None:
+            self.ended_s = deadline.elapsed_s
+        return self.ended_s is not None
+
+
+def never_registered() -> bool:
+    """Stand for a step that has no instance in discovery, such as the frontend's."""
+    return False
+
+
+def stop_steps(
+    slurm: Slurm,
+    steps: Sequence[tuple[Step, Callable[[], bool]]],
+    *,
+    budget_s: float,
+) -> list[StopReport]:
+    """Stop steps together and report on each; ``registered`` beside a step says whether it still is.
+
+    Steps that have already ended are reported as they are.
+    """
+    stopping = [_Stopping(step, registered) for step, registered in steps]
+    for each in stopping:
+        if each.step.exit_code is None and each.step.step_id:
+            slurm.signal(each.step.step_id, "TERM")
+    deadline = Deadline.after(budget_s)
+    wait_until(lambda: all([each.look(deadline) for each in stopping]), deadline)
+    _escalate(slurm, [each for each in stopping if each.ended_s is None])
+    return [_report(slurm, each, budget_s) for each in stopping]
+
+
+def kill_steps(slurm: Slurm, steps: Iterable[Step]) -> None:
+    """End steps by SIGKILL and wait until Slurm no longer lists them: the way out of a failed deployment."""
+    _escalate(
+        slurm, [_Stopping(step, never_registered) for step in steps if step.exit_code is None]
+    )
+
+
+def _escalate(slurm: Slurm, stopping: Sequence[_Stopping]) -> None:
+    for each in stopping:
+        each.escalated = True
+        if each.step.step_id:
+            slurm.signal(each.step.step_id, "KILL")
+    deadline = Deadline.after(KILL_BUDGET_S)
+    for each in stopping:
+        wait_until(lambda step=each.step: step.exit_code is not None, deadline)  # type: ignore[misc]
+        each.step.end_srun()
+
+
+def _report(slurm: Slurm, each: _Stopping, budget_s: float) -> StopReport:
+    step = each.step
+    gone = slurm.wait_gone(step.step_id, Deadline.after(KILL_BUDGET_S)) if step.step_id else True
+    step.refresh()
+    return StopReport(
+        name=step.name,
+        step_id=step.step_id,
+        exit_code=step.exit_code,
+        task_ends=tuple(step.task_ends),
+        budget_s=budget_s,
+        unregistered_s=each.unregistered_s,
+        ended_s=each.ended_s,
+        escalated=each.escalated,
+        gone_from_slurm=gone,
+    )

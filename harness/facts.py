@@ -1,0 +1,74 @@
+"""What exactly was tested, for the head of every report: from files and facts, not from wishes."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from harness.dynamo.launch import all_mounts
+from harness.dynamo.plan import Plan
+from harness.errors import InfraError
+from harness.mounts import host_path
+from harness.nodes.snapshot import Snapshot
+from harness.process import run
+from harness.settings import PROJECT_ROOT, Settings
+from harness.slurm.nodelist import fold
+
+
+def run_facts(
+    settings: Settings, plan: Plan, snapshot: Snapshot | None, engine_versions: Iterable[str]
+) -> dict[str, str]:
+    """Return name and value of each fact, in the order in which a reader asks for them.
+
+    ``snapshot`` is any snapshot of the nodes, ``engine_versions`` what the engines called themselves.
+    """
+    job = plan.deployments[0].context.job_id
+    return {
+        "engine": ", ".join(sorted(set(engine_versions))) or "none seen",
+        **_gpus(snapshot),
+        "image": settings.image,
+        "dynamo_release": settings.dynamo_release,
+        "model": settings.model_path,
+        "served_model_name": settings.model_name,
+        **_engine_configs(settings, plan),
+        "nodes": f"{fold(plan.nodes)} ({len(plan.nodes)})",
+        "job": job,
+        "suite_commit": _commit(),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+
+
+def _gpus(snapshot: Snapshot | None) -> Mapping[str, str]:
+    gpus = [gpu for node in snapshot.nodes.values() for gpu in node.gpus or ()] if snapshot else []
+    names = sorted({gpu.name for gpu in gpus})
+    drivers = sorted({gpu.driver for gpu in gpus})
+    return {
+        "gpus": f"{len(gpus)} x {', '.join(names)}" if gpus else "none seen",
+        "driver": ", ".join(drivers),
+    }
+
+
+def _engine_configs(settings: Settings, plan: Plan) -> dict[str, str]:
+    """Return each engine config with the first digits of its SHA-256, so that runs can be compared."""
+    mounts = all_mounts(settings)
+    paths = {worker.engine_config for each in plan.deployments for worker in each.placement.workers}
+    facts = {}
+    for path in sorted(paths):
+        file = host_path(path, mounts)
+        if file is not None and file.is_file():
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            facts[f"engine_config_{file.stem}"] = f"{path} sha256:{digest[:16]}"
+    return facts
+
+
+def _commit() -> str:
+    try:
+        done = run(
+            ["git", "-C", str(PROJECT_ROOT), "describe", "--always", "--dirty"], timeout_s=10
+        )
+    except InfraError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"

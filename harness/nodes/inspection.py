@@ -1,0 +1,146 @@
+"""Probing the nodes of a run, and removing what our own dead ranks left on them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from harness.errors import InfraError, NodeOccupied, PortTaken
+from harness.nodes.residue import Residue, find_occupied, find_residue
+from harness.nodes.snapshot import Snapshot, parse_snapshots
+from harness.releases import EPLB_SHM_DEFAULT
+from harness.rundir import RunDirectory
+from harness.slurm.client import Slurm
+from harness.slurm.srun import StepSpec
+
+PROBE = Path(__file__).with_name("probe.py")
+PROBE_S = 30.0
+"""Deadline of one probe of all nodes; a second is usual."""
+
+HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""PATH on the nodes: the probe uses what a node has, not what the head node's shell had."""
+
+
+class NodeInspector:
+    """Takes snapshots of a run's nodes and keeps them in the run directory.
+
+    ``ports`` maps the names of our services to their ports on the head node, which is the first of
+    ``nodes``.
+    """
+
+    def __init__(
+        self,
+        slurm: Slurm,
+        directory: RunDirectory,
+        *,
+        nodes: Sequence[str],
+        ports: Mapping[str, int],
+        account: str,
+    ) -> None:
+        self.taken: list[Snapshot] = []
+        self._slurm = slurm
+        self._directory = directory
+        self._nodes = tuple(nodes)
+        self._ports = dict(ports)
+        self._account = account
+        self._numbers = itertools.count(1)
+
+    def snapshot(self, moment: str, nodes: Sequence[str] = ()) -> Snapshot:
+        """Probe ``nodes`` (all by default) in one step outside the container.
+
+        The snapshot is kept as ``snapshots/NN-<moment>.json``. Raises
+        :class:`~harness.errors.InfraError` for a node that did not answer.
+        """
+        number = next(self._numbers)
+        wanted = tuple(nodes) or self._nodes
+        spec = StepSpec(
+            name=f"qualify-{self._directory.run_id}-probe-{number}",
+            job_id=self._slurm.job_id,
+            nodes=wanted,
+            tasks_per_node=1,
+            command=self._command(),
+            account=self._account,
+        )
+        text = PROBE.read_text(encoding="utf-8")
+        done = self._slurm.run_step(spec, timeout_s=PROBE_S, stdin=text, path=HOST_PATH)
+        if done.returncode != 0:
+            raise InfraError(
+                f"the probe of {', '.join(wanted)} ended with {done.returncode}: {done.stderr[-2000:]}"
+            )
+        snapshot = parse_snapshots(done.stdout, expected_nodes=wanted)
+        self._directory.write_json(f"snapshots/{number:02d}-{moment}.json", snapshot.to_json())
+        self.taken.append(snapshot)
+        return snapshot
+
+    def check_unoccupied(self, snapshot: Snapshot, *, gpu_idle_mib: int) -> None:
+        """Raise :class:`NodeOccupied` or :class:`PortTaken` if a node would break the run."""
+        occupied = find_occupied(snapshot, gpu_memory_idle_mib=gpu_idle_mib)
+        if occupied:
+            raise NodeOccupied(
+                "; ".join(map(str, occupied)),
+                hint="end what holds the GPUs, and remove shared memory files that nobody holds",
+            )
+        names = {port: name for name, port in self._ports.items()}
+        for listener in snapshot.nodes[self._nodes[0]].listeners or ():
+            raise PortTaken(
+                f"port {listener.port} of head node {self._nodes[0]}, wanted for "
+                f"{names[listener.port]}, is in use by {listener.owner}",
+                hint="stop that process, or give another port (DYN_HTTP_PORT, ETCD_PORT, NATS_PORT)",
+            )
+
+    def residue(
+        self,
+        baseline: Snapshot,
+        after: Snapshot,
+        *,
+        stopped_steps: Collection[str],
+        services_stopped: bool,
+        tolerance_mib: int,
+    ) -> list[Residue]:
+        """Return what ended steps left on the nodes of ``after``; all earlier snapshots help to tell
+        what is ours. The ports count once the services have been stopped."""
+        return find_residue(
+            baseline,
+            after,
+            seen_while_running=self.taken,
+            stopped_steps=stopped_steps,
+            tolerance_mib=tolerance_mib,
+            ports=self._ports.values() if services_stopped else (),
+            own_shm_prefixes=(self.own_shm_prefix,),
+        )
+
+    @property
+    def own_shm_prefix(self) -> str:
+        """How the names of all shared memory files of this run begin."""
+        return f"{EPLB_SHM_DEFAULT}_{self._directory.run_id}_"
+
+    def sweep(self) -> None:
+        """Remove the shared memory files of this run that no process holds any more.
+
+        They are ours by name. An orderly shutdown leaves none; dead ranks do, and the next run would
+        be refused for them.
+        """
+        snapshot = self.snapshot("end")
+        for node, seen in snapshot.nodes.items():
+            ours = [e.name for e in seen.shm or () if e.name.startswith(self.own_shm_prefix)]
+            if ours:
+                self._remove(node, [f"/dev/shm/{name}" for name in ours])
+
+    def _remove(self, node: str, paths: Sequence[str]) -> None:
+        spec = StepSpec(
+            name=f"qualify-{self._directory.run_id}-sweep-{node}",
+            job_id=self._slurm.job_id,
+            nodes=(node,),
+            tasks_per_node=1,
+            command=("rm", "-f", "--", *paths),
+            account=self._account,
+        )
+        done = self._slurm.run_step(spec, timeout_s=PROBE_S, path=HOST_PATH)
+        self._directory.event(
+            "removed", {"node": node, "files": len(paths), "exit": done.returncode}
+        )
+
+    def _command(self) -> tuple[str, ...]:
+        ports = ",".join(str(port) for port in self._ports.values())
+        return ("python3", "-I", "-S", "-", "--job", self._slurm.job_id, "--ports", ports)

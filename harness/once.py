@@ -1,0 +1,58 @@
+"""Make something once, and never retry: the first failure is kept, and whoever asks later is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from harness.errors import QualificationError
+
+T = TypeVar("T")
+
+
+class NotRun(Exception):
+    """What was asked for depends on something that has already failed; ``cause`` says what."""
+
+    def __init__(self, what: str, cause: QualificationError) -> None:
+        super().__init__(f"{what} is not there: {str(cause).splitlines()[0]}")
+        self.cause = cause
+
+
+class Once(Generic[T]):
+    """A value made at first demand. Its maker's error is raised once, then turned into :class:`NotRun`."""
+
+    def __init__(self, what: str, make: Callable[[], T]) -> None:
+        self._what = what
+        self._make = make
+        self._made: list[T] = []
+        self._failure: QualificationError | None = None
+
+    @property
+    def failure(self) -> QualificationError | None:
+        """The first failure, if there was one."""
+        return self._failure
+
+    @property
+    def made(self) -> bool:
+        """Whether the value has been made."""
+        return bool(self._made)
+
+    def holds(self, value: object) -> bool:
+        """Whether ``value`` is what was made."""
+        return any(made is value for made in self._made)
+
+    def get(self) -> T:
+        """Return the value, made now if need be."""
+        if self._failure is not None:
+            raise NotRun(self._what, self._failure)
+        if not self._made:
+            try:
+                self._made.append(self._make())
+            except QualificationError as error:
+                self._failure = error
+                raise
+        return self._made[0]
+
+    def fail(self, error: QualificationError) -> None:
+        """Remember that the value has become useless, and why. An earlier failure stays the first."""
+        self._failure = self._failure or error

@@ -1,0 +1,97 @@
+"""What can be known to be wrong before any node is used: settings, paths, engine configs against the shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.dynamo.launch import all_mounts
+from harness.dynamo.topologies import topology
+from harness.engine_config import check_engine_config, load_engine_config
+from harness.errors import EngineConfigError, SettingsError
+from harness.mounts import Mount, check_sources, host_path
+from harness.releases import dynamo_release
+from harness.settings import Settings
+
+
+def check_settings(
+    settings: Settings, topologies: Sequence[str], environ: Mapping[str, str]
+) -> None:
+    """Check all of it on the head node; raises the ConfigError of the first thing found wrong."""
+    dynamo_release(settings.dynamo_release)
+    _check_image(settings.image)
+    mounts = all_mounts(settings)
+    check_sources(mounts, where="MOUNTS")
+    check_shapes(settings, topologies)
+    _check_model(settings, mounts, environ)
+
+
+def check_shapes(settings: Settings, topologies: Sequence[str]) -> None:
+    """Check every engine config against TensorRT-LLM's rules and the GPUs of its worker."""
+    mounts = all_mounts(settings)
+    for name in topologies:
+        shaped = topology(name, settings)
+        for shape in shaped.roles:
+            config = load_engine_config(_resolve(shape.engine_config, mounts))
+            check_engine_config(
+                config,
+                gpus=shape.nodes_per_worker * shaped.gpus_per_node,
+                gpus_per_node=shaped.gpus_per_node,
+                resolve=lambda path: host_path(path, mounts),
+            )
+
+
+def _check_image(image: str) -> None:
+    if not image:
+        raise SettingsError(
+            "IMAGE is not set: the container image with Dynamo and TensorRT-LLM",
+            hint="export IMAGE=/shared/dynamo-trtllm.sqsh, or `image:` in clusters/<site>.yaml",
+        )
+    if image.startswith(("/", "./")) and not Path(image).is_file():
+        raise SettingsError(
+            f"IMAGE={image}: there is no such file on this node",
+            hint="an image given as a path must lie on the shared file system",
+        )
+
+
+def _resolve(container_path: str, mounts: Sequence[Mount]) -> Path:
+    path = host_path(container_path, mounts)
+    if path is None:
+        raise EngineConfigError(
+            f"engine config {container_path} lies under no mount ({', '.join(map(str, mounts))})",
+            hint="ENGINE_CONFIG is a path inside the container; mount its folder with MOUNTS",
+        )
+    if not path.is_file():
+        raise EngineConfigError(
+            f"engine config {container_path} does not exist: no file {path} on this node",
+            hint="ENGINE_CONFIG is a path inside the container, MOUNTS says where that is on the host",
+        )
+    return path
+
+
+def _check_model(settings: Settings, mounts: Sequence[Mount], environ: Mapping[str, str]) -> None:
+    if settings.model_path.startswith(("/", ".")):
+        _check_model_folder(settings.model_path, mounts)
+        return
+    variables = {**environ, **settings.environment}
+    cache = variables.get("HF_HOME")
+    if not cache or variables.get("HF_HUB_OFFLINE", "0") in {"", "0"}:
+        return  # resolved by a download inside the container: nothing to be known here
+    folder = "models--" + settings.model_path.replace("/", "--")
+    cached = host_path(cache, mounts)
+    if cached is None or not (cached / "hub" / folder).is_dir():
+        raise SettingsError(
+            f"MODEL_PATH={settings.model_path} is not in the Hugging Face cache HF_HOME={cache} "
+            f"(no folder {(cached or Path(cache)) / 'hub' / folder}), and HF_HUB_OFFLINE forbids a download",
+            hint="give a model of the cache, a folder that is mounted, or another HF_HOME",
+        )
+
+
+def _check_model_folder(model_path: str, mounts: Sequence[Mount]) -> None:
+    folder = host_path(model_path, mounts)
+    if folder is None or not (folder / "config.json").is_file():
+        seen = "no mount leads there" if folder is None else f"no file {folder / 'config.json'}"
+        raise SettingsError(
+            f"MODEL_PATH={model_path} is not a model folder inside the container: {seen}",
+            hint="MODEL_PATH is a path inside the container: mount it with MOUNTS",
+        )
