@@ -79,7 +79,7 @@ def find_occupied(
 def _stale(node: NodeSnapshot, entry: ShmEntry) -> Occupied:
     sentence = f"{file_words(node, entry)} is there before the start; "
     sentence += file_holder_words(node, entry)
-    remove = f"srun --overlap -N1 -n1 -w {node.node} rm {shlex.quote(f'/dev/shm/{entry.name}')}"
+    remove = f"srun --overlap -N1 -n1 -w {node.node} rm /dev/shm/{shlex.quote(entry.name)}"
     way_out = "end that process or take other nodes" if entry.pids else f"remove it: `{remove}`"
     return Occupied(OccupiedKind.SHM_FILE, node.node, entry.name, sentence, way_out)
 

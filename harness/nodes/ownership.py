@@ -40,7 +40,7 @@ class Ownership:
         return self._holds(entry.pids) if entry.pids else entry.uid == self.node.uid
 
     def has_listener(self, listener: Listener) -> bool:
-        """Return whether a socket is the run's: by its owner, or by its user if no owner is seen."""
+        """Return whether a socket is the run's: by its owner, or by its user if that is unseen."""
         return self._holds(listener.pids) if listener.pids else listener.uid == self.node.uid
 
     def _holds(self, pids: Iterable[int]) -> bool:
