@@ -1,18 +1,18 @@
-"""Check that an environment is whole: what the lock pins is installed, and every file of it is there.
+"""Check that an environment is whole: what the lock pins is there, with every file of it.
 
-``.venv/bin/python -I ci/check_venv.py LOCK [--content]`` exits 0 when the environment it runs in is as
-locked, else 1 with the first fault. It compares versions and the sizes of all files (0.1 s), with
-``--content`` their SHA-256 too. Standard library only: it has to run in an environment that is broken.
+``.venv/bin/python -I ci/check_venv.py LOCK [--content]`` exits 0 when the environment it runs in
+is as locked, else 1 with the first fault. It compares versions and the sizes of all files (0.1 s),
+with ``--content`` their SHA-256 too. Standard library only: it has to run in a broken environment.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.metadata as metadata
 import re
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)\s*(?:;\s*(.*))?$")

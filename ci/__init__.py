@@ -1,0 +1,1 @@
+"""What the verbs of the Makefile do: install, qualify, check. Standard library only."""

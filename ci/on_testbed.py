@@ -1,0 +1,123 @@
+"""The aggregated suite on a testbed that is there for it alone: up, run, report, down."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ci.stages import Stages, Stopped
+from reports.cache import cache_folder
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = "/var/lib/dynamo-testbed-make"
+"""State folder of the verbs' own testbed, so that one a developer has up is left alone."""
+
+UP_TIMEOUT_S = 180.0
+RUN_TIMEOUT_S = 1800.0
+REPORT_TIMEOUT_S = 600.0
+DOWN_TIMEOUT_S = 90.0
+
+
+class Busy(Exception):
+    """Another verb is at work on this machine."""
+
+
+@dataclass(frozen=True)
+class SuiteRun:
+    """How the suite's run ended, and where its files are."""
+
+    run_dir: Path
+    exit_code: int = 0
+    up_failed: bool = False
+    stopped: Stopped | None = None
+    down_failed: bool = False
+
+
+def new_run_dir(purpose: str) -> Path:
+    """Return a folder under ``runs/`` that does not exist yet; ``purpose`` is in its name."""
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
+    return ROOT / "runs" / f"{stamp}-{purpose}-{os.getpid()}"
+
+
+def run_agg_suite(stages: Stages, run_dir: Path, *, say: Callable[[str], None]) -> SuiteRun:
+    """Bring the testbed up, run the suite in an allocation of 4 nodes, render, take it down.
+
+    The testbed goes down in any case. Raises :class:`Busy` when another verb has it.
+    """
+    with _alone():
+        testbed = _Testbed(stages, say)
+        try:
+            done = _run(testbed, run_dir)
+        except Stopped as stopped:
+            done = SuiteRun(run_dir, stopped.exit_code, stopped=stopped)
+        return replace(done, down_failed=not testbed.down())
+
+
+def _run(testbed: _Testbed, run_dir: Path) -> SuiteRun:
+    code = testbed.up()
+    if code != 0:
+        return SuiteRun(run_dir, code, up_failed=True)
+    code = testbed.pytest("-m", "agg", "--nodes", "4", "--run-dir", run_dir)
+    _render(testbed.stages, run_dir)
+    return SuiteRun(run_dir, code)
+
+
+class _Testbed:
+    """The verbs' own testbed, by its command line."""
+
+    def __init__(self, stages: Stages, say: Callable[[str], None]) -> None:
+        self.stages = stages
+        self._say = say
+        self._env = {"TESTBED_STATE": os.environ.get("TESTBED_STATE", STATE)}
+
+    def up(self) -> int:
+        """Return 0 when the testbed is up."""
+        self._say("testbed up")
+        return self._part("up", timeout_s=UP_TIMEOUT_S)
+
+    def pytest(self, *words: str | Path) -> int:
+        """Run pytest in an allocation of 4 nodes, and return its exit code."""
+        self._say(f"pytest {' '.join(map(str, words))}, in an allocation of the testbed")
+        return self._part("run", "--nodes", "4", "--", "pytest", *words, timeout_s=RUN_TIMEOUT_S)
+
+    def down(self) -> bool:
+        """Take the testbed down, whoever asks to stop meanwhile; tell whether it went."""
+        command = [sys.executable, "-m", "testbed", "down"]
+        done = self.stages.clean_up("down", command, timeout_s=DOWN_TIMEOUT_S, env=self._env)
+        return done.exit_code == 0
+
+    def _part(self, *words: str | Path, timeout_s: float) -> int:
+        command = [sys.executable, "-m", "testbed", *words]
+        return self.stages.run(str(words[0]), command, timeout_s=timeout_s, env=self._env).exit_code
+
+
+def _render(stages: Stages, run_dir: Path) -> None:
+    """Render the report; without one the run keeps its results, and the renderer has said why."""
+    if run_dir.is_dir():
+        stages.run("report", [sys.executable, "-m", "reports", run_dir], timeout_s=REPORT_TIMEOUT_S)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the lock of the verbs' testbed; raise :class:`Busy` when somebody else does."""
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "testbed.lock"
+    with path.open("a+", encoding="utf-8") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as taken:
+            held.seek(0)
+            raise Busy(
+                f"process {held.read().strip() or '?'} runs a verb on the testbed; {path}"
+            ) from taken
+        held.truncate(0)
+        held.write(str(os.getpid()))
+        held.flush()
+        yield

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# ci/verb.sh qualify|test: installs what is missing, then hands over to ci/qualify.py or ci/check.py.
+# The exit code is pytest's own; make turns any failure into 2.
+set -euo pipefail
+# shellcheck source=ci/lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+case ${1-} in
+    qualify) module=ci.qualify ;;
+    test) module=ci.check ;;
+    *) die "which verb? expected qualify or test, got '${1-}'" ;;
+esac
+started=$SECONDS
+cd -- "$ROOT"
+"$ROOT/ci/install.sh" || {
+    status=$?
+    printf '%s: INVALID: nothing ran, the installation failed (%s s)\n' "$1" "$((SECONDS - started))"
+    exit "$status"
+}
+clean_environment
+exec .venv/bin/python -m "$module" --spent-s "$((SECONDS - started))"
