@@ -2,13 +2,13 @@
 
 pytest_plugins = [
     "fixtures.options",
+    "fixtures.lifecycle",
+    "fixtures.progress",
     "fixtures.run",
     "fixtures.plan",
-    "fixtures.lifecycle",
     "fixtures.deployments",
     "fixtures.scaling",
     "fixtures.serving",
     "fixtures.outcome",
     "fixtures.evidence",
-    "fixtures.progress",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from harness.errors import QualificationError
+from harness.errors import HarnessError, QualificationError
 
 T = TypeVar("T")
 
@@ -42,17 +42,25 @@ class Once(Generic[T]):
         return any(made is value for made in self._made)
 
     def get(self) -> T:
-        """Return the value, made now if need be."""
+        """Return the value, made now if need be. Whatever its maker raises is kept, a fault of ours too."""
         if self._failure is not None:
             raise NotRun(self._what, self._failure)
         if not self._made:
             try:
                 self._made.append(self._make())
-            except QualificationError as error:
-                self._failure = error
+            except Exception as error:
+                self._failure = _as_named(error)
                 raise
         return self._made[0]
 
     def fail(self, error: QualificationError) -> None:
         """Remember that the value has become useless, and why. An earlier failure stays the first."""
         self._failure = self._failure or error
+
+
+def _as_named(error: Exception) -> QualificationError:
+    if isinstance(error, QualificationError):
+        return error
+    if isinstance(error, NotRun):
+        return error.cause
+    return HarnessError(f"{type(error).__name__}: {error}")

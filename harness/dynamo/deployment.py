@@ -109,7 +109,7 @@ class Deployment:
 
     def stop_workers(self, workers: Sequence[Worker]) -> list[StopReport]:
         """Stop workers in an orderly way, together; the others go on."""
-        pairs = [(worker.step, lambda w=worker: self.is_registered(w)) for worker in workers]  # type: ignore[misc]
+        pairs = [(worker.step, lambda w=worker: self.is_registered(w)) for worker in workers]
         reports = stop_steps(self._slurm, pairs, budget_s=self.plan.context.settings.stop_timeout_s)
         self.workers = [worker for worker in self.workers if worker not in workers]
         for report in reports:

@@ -68,7 +68,8 @@ class Step:
     def refresh(self) -> None:
         """Read srun's new lines."""
         for line in self._follower.new_lines():
-            if line.rank is None or "pyxis:" in line.text:
+            # slurmstepd's and Pyxis's own words come under the label of a task.
+            if line.rank is None or "pyxis:" in line.text or "slurmstepd" in line.text:
                 self._note(line)
 
     def wait_launched(self, deadline: Deadline) -> None:
