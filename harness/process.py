@@ -24,7 +24,7 @@ class CommandTimeout(InfraError):
 
 
 class CommandMissing(InfraError):
-    """A program is not installed here, or not on PATH."""
+    """A program is not installed here, not on PATH, or not to be executed."""
 
 
 def run(
@@ -54,10 +54,10 @@ def run(
         raise CommandTimeout(
             f"`{' '.join(argv)}` did not end within {timeout_s:.0f} s{_said(expired)}",
         ) from expired
-    except FileNotFoundError as missing:
+    except OSError as refused:
         raise CommandMissing(
-            f"`{argv[0]}` is not on PATH; wanted to run `{' '.join(argv)}`",
-        ) from missing
+            f"`{argv[0]}` cannot be run: {refused.strerror}; wanted to run `{' '.join(argv)}`",
+        ) from refused
     return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
 
 
