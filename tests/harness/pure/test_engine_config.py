@@ -237,6 +237,26 @@ def test_broken_key_is_named_with_line_and_fix(
     assert f"{tmp_path}/engine.yaml:" in text
 
 
+def test_section_that_may_be_null_is_off(tmp_path: Path) -> None:
+    text = SOUND[: SOUND.index("cuda_graph_config")] + "cuda_graph_config: null\n"
+
+    check_engine_config(load_engine_config(written(tmp_path, text)), gpus=16, resolve=resolve)
+
+
+def test_section_that_must_not_be_null_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, "kv_cache_config:\n")
+
+    assert "kv_cache_config: expected a mapping of keys, seen None" in error_of(path, gpus=1)
+
+
+def test_no_rule_builds_on_a_section_that_is_reported_itself(tmp_path: Path) -> None:
+    text = "tensor_parallel_size: 12\nmoe_expert_parallel_size: 12\nmoe_config: WIDEEP\n"
+
+    error = error_of(written(tmp_path, text), gpus=12)
+    assert "1 problem by the rules" in error
+    assert ":3: moe_config: expected a mapping of keys, seen 'WIDEEP'" in error
+
+
 # ---------------------------------------------------------------------------------- broken shapes
 
 
@@ -269,6 +289,18 @@ def test_broken_key_is_named_with_line_and_fix(
                 "choose divisors",
             ],
             id="more expert ranks than ranks",
+        ),
+        pytest.param(
+            "moe_expert_parallel_size: 16",
+            "moe_expert_parallel_size: 9",
+            [":3: moe_expert_parallel_size: expected", "seen 1 x 9 x 1"],
+            id="expert ranks that do not divide the ranks",
+        ),
+        pytest.param(
+            "moe_expert_parallel_size: 16",
+            "moe_expert_parallel_size: -4\nmoe_tensor_parallel_size: -4",
+            [":3: moe_expert_parallel_size: expected", "seen -4 x -4 x 1"],
+            id="sizes below one whose product fits",
         ),
         pytest.param(
             "moe_expert_parallel_size: 16",
@@ -386,6 +418,15 @@ def test_balancer_written_in_place_is_checked_with_its_lines(tmp_path: Path) -> 
     text = changed(SOUND, old, "load_balancer:\n    num_slots: 257")
 
     assert "engine.yaml:8: num_slots: expected a multiple" in error_of(written(tmp_path, text))
+
+
+def test_proposed_number_of_slots_holds_all_experts(tmp_path: Path) -> None:
+    eplb = written(tmp_path, "num_slots: 130\n", name="balancer.yaml")
+    config = load_engine_config(written(tmp_path, SOUND))
+
+    with pytest.raises(EngineConfigError, match="2 problems") as caught:
+        check_engine_config(config, gpus=16, resolve=lambda _: eplb)
+    assert "256 is one" in str(caught.value)
 
 
 def test_288_slots_do_not_serve_64_ranks(tmp_path: Path) -> None:
