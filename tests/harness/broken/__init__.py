@@ -1,0 +1,1 @@
+"""Worlds broken on purpose: the suite must fail there, with the right test, class and words."""
