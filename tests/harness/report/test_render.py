@@ -1,0 +1,128 @@
+"""Rendering for real, with the pinned renderer, and what is said when it cannot be."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reports.errors import ReportError
+from reports.outside import outside_addresses
+from reports.render import check_inside, render
+
+ROOT = Path(__file__).resolve().parents[3]
+RESULT = {
+    "uuid": "6f1b0f6e-3d59-4d7c-9a53-0d6c5e3d3d10",
+    "historyId": "h1",
+    "name": "test_every_rank_reports_model_init",
+    "fullName": "tests.agg.test_registration#test_every_rank_reports_model_init",
+    "status": "passed",
+    "stage": "finished",
+    "start": 1_795_000_000_000,
+    "stop": 1_795_000_001_000,
+    "labels": [{"name": "suite", "value": "registration"}],
+}
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    """A run directory with one passed test on an emulated engine."""
+    results = tmp_path / "run" / "allure-results"
+    results.mkdir(parents=True)
+    (results / "a-result.json").write_text(json.dumps(RESULT), encoding="utf-8")
+    counts = {"passed": 1, "failed": 0, "not_run": 0}
+    verdict = {"verdict": "PASS", "counts": counts, "emulated": True, "engine": "e"}
+    (results.parent / "verdict.json").write_text(json.dumps(verdict), encoding="utf-8")
+    return results.parent
+
+
+def reports(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "reports", *map(str, words)],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **variables},
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.slow
+def test_a_run_becomes_one_file_that_asks_nobody_outside(run_dir: Path) -> None:
+    report = render(run_dir, say=print)
+
+    text = report.read_text(encoding="utf-8")
+    assert report == run_dir / "report.html"
+    assert "<title> PASS, emulated engine: 1 passed, 0 failed, 0 not run </title>" in text
+    assert "test_every_rank_reports_model_init" not in outside_addresses(text)
+    assert outside_addresses(text) == []
+    assert "googletagmanager" not in text
+    assert sorted(path.name for path in run_dir.iterdir()) == [
+        "allure-results",
+        "report.html",
+        "verdict.json",
+    ]
+
+
+@pytest.mark.slow
+def test_a_report_is_replaced_only_by_a_whole_one(run_dir: Path) -> None:
+    (run_dir / "report.html").write_text("the older report", encoding="utf-8")
+    broken = run_dir / "allure-results" / "a-result.json"
+    broken.unlink()
+
+    with pytest.raises(ReportError):
+        render(run_dir, say=print)
+
+    assert (run_dir / "report.html").read_text(encoding="utf-8") == "the older report"
+
+
+def test_a_page_that_would_ask_outside_is_refused() -> None:
+    with pytest.raises(ReportError, match=r"closed to the outside: <img src> https://example\.com"):
+        check_inside('<head></head><img src="https://example.com/a.png">')
+
+
+def test_a_page_without_its_policy_is_refused() -> None:
+    with pytest.raises(ReportError, match="content security policy is missing"):
+        check_inside("<head></head>")
+
+
+def test_a_run_without_results_is_told_in_words(run_dir: Path) -> None:
+    (run_dir / "allure-results" / "a-result.json").unlink()
+    done = reports(run_dir)
+
+    assert done.returncode == 1
+    assert f"not rendered: {run_dir}/allure-results holds no test result" in done.stderr
+    assert f"kept in {run_dir}: verdict.json, allure-results" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_that_is_not_there_is_told_in_words(tmp_path: Path) -> None:
+    done = reports(tmp_path / "nope")
+
+    assert done.returncode == 1
+    assert f"no run directory {tmp_path}/nope" in done.stderr
+
+
+def test_without_node_the_results_remain_and_the_way_out_is_named(
+    run_dir: Path, tmp_path: Path
+) -> None:
+    nowhere = {"UV_OFFLINE": "1", "UV_NO_INDEX": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = reports(run_dir, PATH="/nonexistent", **nowhere)
+
+    assert done.returncode == 1
+    assert "not rendered: Node could not be fetched" in done.stderr
+    assert "hint: put Node 22 or newer on PATH" in done.stderr
+    assert f"kept in {run_dir}: verdict.json, allure-results" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (run_dir / "report.html").exists()
+
+
+def test_no_directory_named_is_a_question_not_a_traceback() -> None:
+    done = reports()
+
+    assert done.returncode == 2
+    assert "which run? name its directory, as runs/latest" in done.stderr
