@@ -69,8 +69,6 @@ def done(record: Record) -> Finding | None:
     if not marks:
         last = record.events[-1].shown if record.events else "no event at all"
         return found("done", expected, f"none; the stream ends with {last}")
-    if len(marks) > 1:
-        return found("done", expected, f"{len(marks)} of them", event=marks[1])
     if marks[0] is not record.events[-1]:
         after = record.events[marks[0].number]
         return found("done", expected, f"{after.shown} after it", event=after)

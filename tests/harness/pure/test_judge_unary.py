@@ -77,6 +77,20 @@ def test_body_that_is_no_json_is_found() -> None:
     assert promises(judge_unary(record))[0] == "shape"
 
 
+def test_wrong_content_type_is_found() -> None:
+    record = record_of(WHOLE.body, ASKED.unary(), headers=(("content-type", "text/html"),))
+
+    assert promises(judge_unary(record)) == ["content-type"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("!" * 40, ["degenerate"]), ("Once \ufffd upon", ["characters"])],
+)
+def test_broken_text_is_found(text: str, expected: list[str]) -> None:
+    assert promises(judge_unary(unary_of(text, 3, ASKED))) == expected
+
+
 def test_broken_whole_answer_is_found() -> None:
     record = record_of(WHOLE.body[:-5], ASKED.unary(), outcome=Outcome.CUT, headers=JSON_HEADERS)
 
