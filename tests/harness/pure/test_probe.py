@@ -29,6 +29,16 @@ GPU-aa, 4711, 1400, /opt/dynamo/bin/python3
 GPU-bb, [N/A], [N/A], [Insufficient Permissions]
 """
 
+# Python's own mmap keeps a descriptor; the ranks' mappings outlive theirs.
+MAP_AND_CLOSE = """
+import ctypes, os
+f = os.open(path, os.O_RDWR)
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+assert libc.mmap(None, ctypes.c_size_t(4096), 3, 1, f, ctypes.c_long(0)) != 2**64 - 1
+os.close(f)
+"""
+
 SmiDouble = Callable[[str], None]
 
 
@@ -82,7 +92,7 @@ def running(code: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
 def output_of(*options: str, user: int | None = None, **variables: str) -> str:
     """Run the probe as srun does: from standard input, isolated from the user's Python settings."""
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-", *options],
+        [os.path.realpath(sys.executable), "-I", "-S", "-", *options],
         check=True,
         capture_output=True,
         env={"PATH": os.environ["PATH"], "SLURMD_NODENAME": "node1", **variables},
@@ -163,11 +173,12 @@ def test_a_gpu_without_processes_is_not_unreadable(smi_double: SmiDouble) -> Non
     ("body", "words"),
     [
         ("echo 'no driver'; exit 9", "status 9"),
+        ("echo 'no driver' >&2; exit 9", "status 9"),
         ("echo 'No devices were found'", "No devices were found"),
         ("echo '0, GPU-aa'", "0, GPU-aa"),
         ("head -c 3000 /dev/urandom; exit 1", "status 1"),
     ],
-    ids=["failing", "no devices", "too few columns", "garbage"],
+    ids=["failing", "failing silently", "no devices", "too few columns", "garbage"],
 )
 def test_gpus_that_the_driver_does_not_tell_are_unreadable(
     smi_double: SmiDouble, body: str, words: str
@@ -218,7 +229,7 @@ def test_what_is_not_done_at_the_deadline_is_unreadable(smi_double: SmiDouble) -
 @pytest.mark.parametrize(
     "hold",
     [
-        "import mmap, os\nf = os.open(path, os.O_RDWR)\nm = mmap.mmap(f, 4096)\nos.close(f)",
+        MAP_AND_CLOSE,
         "f = open(path)",
     ],
     ids=["mapped", "open"],

@@ -283,6 +283,12 @@ def test_a_strangers_listener_is_not_ours(listener: Listener) -> None:
     assert residue(replace(CLEAN, listeners=(listener,), holders=(STRANGER,))) == []
 
 
+def test_a_listener_of_the_baseline_is_not_ours() -> None:
+    listening = replace(CLEAN, listeners=(Listener(8000, 1000, 5, (41,), ("python3",)),))
+
+    assert residue(replace(listening, holders=(RANK,)), before=listening) == []
+
+
 @pytest.mark.parametrize(
     ("after", "words"),
     [

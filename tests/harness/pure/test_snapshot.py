@@ -40,9 +40,9 @@ def document(node: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-def in_parts(node: str, size: int = 300) -> list[str]:
+def in_parts(node: str, size: int = 300, **fields: Any) -> list[str]:
     """One node's answer as the probe sends a long one."""
-    text = json.dumps(document(node))
+    text = json.dumps(document(node, **fields))
     pieces = [text[start : start + size] for start in range(0, len(text), size)]
     frame = {"node": node, "parts": len(pieces)}
     return [json.dumps({**frame, "part": at, "text": piece}) for at, piece in enumerate(pieces)]
@@ -80,6 +80,15 @@ def test_parts_of_several_nodes_may_come_mixed() -> None:
 
     whole = "\n".join(json.dumps(document(node)) for node in nodes)
     assert snapshot == parse_snapshots(whole, expected_nodes=nodes)
+
+
+def test_a_missing_part_is_noticed_where_the_rest_reads_well() -> None:
+    lines = in_parts("node1", size=100, boot_id="b" * 400)
+
+    with pytest.raises(ProbeFailed, match="node1 sent"):
+        parse_snapshots("\n".join([lines[0], *lines[2:]]), expected_nodes=["node1"])
+    with pytest.raises(ProbeFailed, match="node1 sent"):
+        parse_snapshots("\n".join(lines[:2] + lines[3:]), expected_nodes=["node1"])
 
 
 @pytest.mark.parametrize(
