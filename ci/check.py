@@ -58,7 +58,11 @@ def _own_parts(stages: Stages) -> Iterator[Part]:
         "lint": ([BIN / "ruff", "check", "."], QUICK_TIMEOUT_S),
         "format": ([BIN / "ruff", "format", "--check", "."], QUICK_TIMEOUT_S),
         "types": ([BIN / "mypy"], QUICK_TIMEOUT_S),
-        "harness": ([BIN / "pytest", "tests/harness"], HARNESS_TIMEOUT_S),
+        # Hypothesis's profile for CI: the same examples every time, no time limit for one of them.
+        "harness": (
+            [BIN / "pytest", "tests/harness", "--hypothesis-profile=ci"],
+            HARNESS_TIMEOUT_S,
+        ),
     }
     for name, (command, timeout_s) in commands.items():
         _say(f"{name}: {' '.join(map(str, command))}")
