@@ -13,6 +13,10 @@ from harness.mounts import Mount, check_sources, host_path
 from harness.releases import dynamo_release
 from harness.settings import Settings
 
+PROMPT_TOKENS = 200
+ANSWER_TOKENS = 64
+"""The longest prompt and the longest answer that the tests of tests/agg ask for, in tokens."""
+
 
 def check_settings(
     settings: Settings, topologies: Sequence[str], environ: Mapping[str, str]
@@ -37,6 +41,8 @@ def check_shapes(settings: Settings, topologies: Sequence[str]) -> None:
                 config,
                 gpus=shape.nodes_per_worker * shaped.gpus_per_node,
                 gpus_per_node=shaped.gpus_per_node,
+                prompt_tokens=PROMPT_TOKENS,
+                answer_tokens=ANSWER_TOKENS,
                 resolve=lambda path: host_path(path, mounts),
             )
 

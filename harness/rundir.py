@@ -24,6 +24,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+RUN_VARIABLE = "QUALIFY_RUN"
+"""Variable with the run id in every step's environment: marks processes that lost all other ties."""
+
 
 def new_run_id(job_id: str) -> str:
     """Return an id unique over runs: UTC time, job id, four random hex digits; fits a file or step name."""

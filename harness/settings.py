@@ -19,6 +19,9 @@ from harness.sites import SiteFile, load_site, select_site
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SITES_DIR = PROJECT_ROOT / "clusters"
 
+PASSED_ON = ("HF_HOME", "HF_HUB_OFFLINE")
+"""Variables of the shell that every step gets for certain: an image that defines them would win."""
+
 
 class Settings(BaseModel):
     """Everything a run can be told. Field name in capitals = environment variable; with dashes = option."""
@@ -125,6 +128,9 @@ def load_settings(
         option = options.get(name)
         if option is not None:
             values[name], sources[name] = option, option_name(name)
+    shell = {name: environ[name] for name in PASSED_ON if environ.get(name)}
+    if shell and isinstance(values.get("environment", {}), dict):
+        values["environment"] = {**values.get("environment", {}), **shell}
     try:
         settings = Settings(**values)
     except ValidationError as invalid:

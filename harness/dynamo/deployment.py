@@ -91,7 +91,7 @@ class Deployment:
         try:
             self._start_services()
             self._add(self.plan.placement.initial)
-        except QualificationError:
+        except BaseException:  # Ctrl-C while loading too must not leave steps behind
             self.abandon()
             raise
         self.state = State.SERVING

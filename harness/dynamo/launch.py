@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.mounts import Mount, parse_mounts
 from harness.releases import EPLB_SHM_DEFAULT, dynamo_release
+from harness.rundir import RUN_VARIABLE
 from harness.settings import PROJECT_ROOT, Settings
 from harness.slurm.srun import ContainerSpec, StepSpec
 from harness.topology import WorkerPlacement
@@ -120,4 +121,5 @@ def _shared_variables(context: LaunchContext) -> dict[str, str]:
         "HEAD_NODE": context.head_node,
         "HEAD_NODE_IP": context.head_address,
         "NATS_SERVER": context.nats_url,
+        RUN_VARIABLE: context.run_id,
     }

@@ -12,14 +12,12 @@ from harness.dynamo.stop import StopReport
 from harness.errors import ResidueError
 from harness.nodes.residue import Residue, ResidueKind
 from harness.nodes.snapshot import Snapshot
+from harness.nodes.words import in_words
 from harness.slurm.words import StepRow
 
 GPU_MEMORY_BACK_S = 60.0
 """Seconds that GPU memory may take to come back after the last process has ended. The driver reclaims in the
 background; some seconds have been seen, never a minute."""
-
-SAID = 6
-"""Leftovers named in an error's text; the snapshots of the run directory hold all."""
 
 
 @dataclass(frozen=True)
@@ -45,52 +43,4 @@ class Shutdown:
 
 def leftovers(left: Sequence[Residue], moment: str) -> ResidueError:
     """Return the error that lists what was left: the first few in words, the rest as a number."""
-    words = "; ".join(str(each) for each in left[:SAID])
-    more = f"; and {len(left) - SAID} more" if len(left) > SAID else ""
-    return ResidueError(f"{len(left)} left {moment}: {words}{more}")
-
-
-def shut_down(
-    deployment: Deployment,
-    *,
-    snapshot: Callable[[str], Snapshot],
-    residue: Callable[[Snapshot], Sequence[Residue]],
-    steps: Callable[[], Sequence[StepRow]],
-) -> Shutdown:
-    """Stop a deployment in order and collect the facts; ``residue(after)`` lists what was left."""
-    names = {step.name for step in deployment.steps}
-    running = snapshot("running")
-    workers = deployment.stop_workers(list(deployment.workers))
-    instances, models = deployment.instances(), deployment.frontend.models()
-    services = deployment.stop_services()
-
-    deadline = Deadline.after(GPU_MEMORY_BACK_S)
-    after, left = _settle(snapshot, residue, deadline)
-    return Shutdown(
-        running=running,
-        after=after,
-        workers=tuple(workers),
-        services=services,
-        instances_left=tuple(instances),
-        models_left=tuple(models),
-        steps_left=tuple(row for row in steps() if row.name in names),
-        residue=tuple(left),
-        settled_s=deadline.elapsed_s,
-    )
-
-
-def _settle(
-    snapshot: Callable[[str], Snapshot],
-    residue: Callable[[Snapshot], Sequence[Residue]],
-    deadline: Deadline,
-) -> tuple[Snapshot, Sequence[Residue]]:
-    """Probe until no GPU memory is left above the baseline, or time is up; only memory comes back late."""
-    seen: list[tuple[Snapshot, Sequence[Residue]]] = []
-
-    def look() -> bool:
-        after = snapshot("after")
-        seen.append((after, residue(after)))
-        return all(each.kind is not ResidueKind.GPU_MEMORY for each in seen[-1][1])
-
-    wait_until(look, deadline, poll_s=1.0)
-    return seen[-1]
+    return ResidueError(f"{len(left)} left {moment}:\n{in_words(left)}")

@@ -107,7 +107,8 @@ def _escalate(slurm: Slurm, stopping: Sequence[_Stopping]) -> None:
             slurm.signal(each.step.step_id, "KILL")
     deadline = Deadline.after(KILL_BUDGET_S)
     for each in stopping:
-        wait_until(lambda step=each.step: step.exit_code is not None, deadline)  # type: ignore[misc]
+        if each.step.step_id:
+            wait_until(lambda step=each.step: step.exit_code is not None, deadline)  # type: ignore[misc]
         each.step.end_srun()
 
 

@@ -7,10 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import InfraError, NodeOccupied, PortTaken
+from harness.nodes.occupied import require_readable
 from harness.nodes.residue import Residue, find_occupied, find_residue
 from harness.nodes.snapshot import Snapshot, parse_snapshots
+from harness.nodes.words import in_words
 from harness.releases import EPLB_SHM_DEFAULT
-from harness.rundir import RunDirectory
+from harness.rundir import RUN_VARIABLE, RunDirectory
 from harness.slurm.client import Slurm
 from harness.slurm.srun import StepSpec
 
@@ -78,9 +80,10 @@ class NodeInspector:
         occupied = find_occupied(snapshot, gpu_memory_idle_mib=gpu_idle_mib)
         if occupied:
             raise NodeOccupied(
-                "; ".join(map(str, occupied)),
+                in_words(occupied),
                 hint="end what holds the GPUs, and remove shared memory files that nobody holds",
             )
+        require_readable(snapshot.only(self._nodes[:1]), "listeners")
         names = {port: name for name, port in self._ports.items()}
         for listener in snapshot.nodes[self._nodes[0]].listeners or ():
             raise PortTaken(
@@ -123,7 +126,8 @@ class NodeInspector:
         """
         snapshot = self.snapshot("end")
         for node, seen in snapshot.nodes.items():
-            ours = [e.name for e in seen.shm or () if e.name.startswith(self.own_shm_prefix)]
+            unheld = (entry for entry in seen.shm or () if entry.pids == ())
+            ours = [e.name for e in unheld if e.name.startswith(self.own_shm_prefix)]
             if ours:
                 self._remove(node, [f"/dev/shm/{name}" for name in ours])
 
@@ -143,4 +147,15 @@ class NodeInspector:
 
     def _command(self) -> tuple[str, ...]:
         ports = ",".join(str(port) for port in self._ports.values())
-        return ("python3", "-I", "-S", "-", "--job", self._slurm.job_id, "--ports", ports)
+        return (
+            "python3",
+            "-I",
+            "-S",
+            "-",
+            "--job",
+            self._slurm.job_id,
+            "--ports",
+            ports,
+            "--mark",
+            f"{RUN_VARIABLE}={self._directory.run_id}",
+        )

@@ -7,18 +7,22 @@ import time
 from pathlib import Path
 
 from harness.deadline import Deadline, wait_until
-from harness.errors import ContainerError, InfraError, QualificationError, StepEnded
+from harness.errors import ContainerError, InfraError, QualificationError, SlurmError, StepEnded
 from harness.logs import LogFollower, LogLine, tail
 from harness.slurm.srun import StepSpec
 from harness.slurm.words import (
     Launched,
     TaskEnd,
     describe_ends,
+    own_ends,
     parse_cancelled,
     parse_launched,
     parse_pyxis,
     parse_task_end,
 )
+
+SETTLE_S = 2.0
+"""Seconds that srun may take to name the rank which cancelled its own step; some 10 ms are usual."""
 
 
 class Step:
@@ -36,6 +40,7 @@ class Step:
         self.container_errors: list[str] = []
         self.cancelled: list[str] = []
         self.node_failures: list[str] = []
+        self._ends_before_cancel = 0
         self._process = process
         self._follower = LogFollower(err)
 
@@ -94,10 +99,9 @@ class Step:
 
     def death(self) -> QualificationError:
         """Return the error that says how the step ended, and what ended it first."""
-        self.refresh()
-        lived_s = time.monotonic() - self.started_s
-        words = tail(self.err, 12)
-        evidence = f"after {lived_s:.1f} s; log: {self.err}"
+        self._hear_out()
+        evidence = f"after {time.monotonic() - self.started_s:.1f} s; log: {self.err}"
+        words = f"{evidence}\n{tail(self.err, 12)}"
         if self.container_errors:
             return ContainerError(
                 f"{self.where}: {self.container_errors[0]} {evidence}",
@@ -105,14 +109,17 @@ class Step:
             )
         if self.node_failures:
             return InfraError(f"{self.where}: {self.node_failures[0]} {evidence}")
-        if self.task_ends:
-            return StepEnded(
-                f"{self.where}: {describe_ends(self._first_ends())} {evidence}\n{words}"
-            )
+        if ends := self._first_ends():
+            return StepEnded(f"{self.where}: {describe_ends(ends)} {words}")
         if self.cancelled:
-            why = self.cancelled[0] or "by scancel"
-            return InfraError(f"{self.where}: cancelled {why} {evidence}")
-        return StepEnded(f"{self.where}: ended with exit code {self.exit_code} {evidence}\n{words}")
+            return InfraError(f"{self.where}: cancelled {self.cancelled[0] or 'by scancel'} {evidence}")
+        code = f"exit code {self.exit_code}"
+        if not self.launched:
+            return SlurmError(
+                f"{self.where}: srun ended with {code} before it launched a task {words}",
+                hint="srun's last line says why; without Pyxis it does not know --container-image",
+            )
+        return StepEnded(f"{self.where}: ended with {code} {words}")
 
     def end_srun(self, timeout_s: float = 5.0) -> None:
         """Make sure that the srun process itself is gone: ours by its handle, never by name."""
@@ -123,8 +130,26 @@ class Step:
             self._process.wait(timeout_s)
 
     def _first_ends(self) -> list[TaskEnd]:
-        """The ends that came first. What srun kills because of them follows, and is left out."""
-        return self.task_ends[:1]
+        """The end that came first. What Slurm kills because of it follows, and is left out.
+
+        Under PMIx a rank that calls MPI_Abort has its step cancelled before srun hears of the rank
+        itself: after a CANCELLED line without a reason, an end that no killing explains is the first.
+        """
+        if not self.cancelled:
+            return self.task_ends[:1]
+        before = self.task_ends[: self._ends_before_cancel]
+        return (before or ([] if self.cancelled[0] else own_ends(self.task_ends)))[:1]
+
+    def _hear_out(self) -> None:
+        """Read on, for a moment, while a cancelled step has not named a rank of its own as the cause."""
+
+        def heard() -> bool:
+            ended = self.exit_code is not None
+            self.refresh()
+            unclear = self.cancelled and not self.cancelled[0] and not self._first_ends()
+            return ended or not unclear
+
+        wait_until(heard, Deadline.after(SETTLE_S))
 
     def _note(self, line: LogLine) -> None:
         if launched := parse_launched(line.text):
@@ -134,6 +159,11 @@ class Step:
         elif (pyxis := parse_pyxis(line.text)) and "error" in line.text:
             self.container_errors.append(f"pyxis: {pyxis}")
         elif (why := parse_cancelled(line.text)) is not None:
-            self.cancelled.append(why)
+            self._note_cancelled(why)
         elif "Node failure" in line.text or "DUE TO NODE FAILURE" in line.text:
             self.node_failures.append(line.text.strip())
+
+    def _note_cancelled(self, why: str) -> None:
+        if not self.cancelled:
+            self._ends_before_cancel = len(self.task_ends)
+        self.cancelled.append(why)

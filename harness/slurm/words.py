@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.slurm.nodelist import expand
@@ -72,6 +72,11 @@ def parse_cancelled(line: str) -> str | None:
     """Return why Slurm cancelled a step (``DUE TO TIME LIMIT``; may be empty), or ``None``."""
     found = _CANCELLED.search(line)
     return None if found is None else found["why"].strip()
+
+
+def own_ends(ends: Sequence[TaskEnd]) -> list[TaskEnd]:
+    """Return the ends that Slurm's own killing of a step (SIGTERM, then SIGKILL) does not explain."""
+    return [end for end in ends if end.signal not in {"SIGTERM", "SIGKILL"}]
 
 
 def parse_pyxis(line: str) -> str | None:

@@ -12,7 +12,7 @@ PROMPTS = {
     "seed": SEED_PROMPT,
     "one-word": "Why?",
     "unicode": "Schreibe über Zürich, naïve cafés und 東京 🙂.",
-    "long": "Repeat after me: " + "the quick brown fox jumps over the lazy dog. " * 40,
+    "long": "Repeat after me: " + "the quick brown fox jumps over the lazy dog. " * 12,
 }
 
 
