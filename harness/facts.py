@@ -19,11 +19,12 @@ from harness.slurm.nodelist import fold
 
 
 def run_facts(
-    settings: Settings, plan: Plan, snapshot: Snapshot | None, engine_versions: Iterable[str]
+    settings: Settings, plan: Plan, *, snapshot: Snapshot | None, engine_versions: Iterable[str]
 ) -> dict[str, str]:
     """Return name and value of each fact, in the order in which a reader asks for them.
 
-    ``snapshot`` is any snapshot of the nodes, ``engine_versions`` what the engines called themselves.
+    ``snapshot`` is any snapshot of the nodes, ``engine_versions`` is what the engines called
+    themselves.
     """
     job = plan.deployments[0].context.job_id
     return {
@@ -52,7 +53,7 @@ def _gpus(snapshot: Snapshot | None) -> Mapping[str, str]:
 
 
 def _engine_configs(settings: Settings, plan: Plan) -> dict[str, str]:
-    """Return each engine config with the first digits of its SHA-256, so that runs can be compared."""
+    """Return each engine config with the start of its SHA-256, so that runs can be compared."""
     mounts = all_mounts(settings)
     paths = {worker.engine_config for each in plan.deployments for worker in each.placement.workers}
     facts = {}

@@ -1,4 +1,7 @@
-"""What can be known to be wrong before any node is used: settings, paths, engine configs against the shape."""
+"""What can be known to be wrong before any node is used.
+
+That is: settings, paths, and engine configs against the shape of their workers.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,8 @@ def _resolve(container_path: str, mounts: Sequence[Mount]) -> Path:
     if not path.is_file():
         raise EngineConfigError(
             f"engine config {container_path} does not exist: no file {path} on this node",
-            hint="ENGINE_CONFIG is a path inside the container, MOUNTS says where that is on the host",
+            hint="ENGINE_CONFIG is a path inside the container; "
+            "MOUNTS says where that is on the host",
         )
     return path
 
@@ -88,7 +92,8 @@ def _check_model(settings: Settings, mounts: Sequence[Mount], environ: Mapping[s
     if cached is None or not (cached / "hub" / folder).is_dir():
         raise SettingsError(
             f"MODEL_PATH={settings.model_path} is not in the Hugging Face cache HF_HOME={cache} "
-            f"(no folder {(cached or Path(cache)) / 'hub' / folder}), and HF_HUB_OFFLINE forbids a download",
+            f"(no folder {(cached or Path(cache)) / 'hub' / folder}), "
+            "and HF_HUB_OFFLINE forbids a download",
             hint="give a model of the cache, a folder that is mounted, or another HF_HOME",
         )
 

@@ -34,7 +34,10 @@ CHAT_TIMEOUT_S = 120.0
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What the command line asked for. ``nodes`` is the budget; ``topologies`` in the order of their tests."""
+    """What the command line asked for.
+
+    ``nodes`` is the budget; ``topologies`` stand in the order of their tests.
+    """
 
     loaded: LoadedSettings
     nodes: int
@@ -78,7 +81,7 @@ class QualificationRun:
         on_progress: OnProgress,
         environ: Mapping[str, str],
     ) -> None:
-        """Check everything that can be checked without a node; raises a ConfigError of some kind."""
+        """Check everything that can be checked without a node; raises some ConfigError."""
         if allocation is None:
             raise PlanError(
                 "not inside a Slurm allocation: SLURM_JOB_ID is not set",
@@ -110,9 +113,9 @@ class QualificationRun:
     def deployment(self, name: str, *, generation: int = 0) -> Deployment:
         """Return the running deployment of a topology, made now if need be.
 
-        ``generation`` 1 is the second deployment on the same nodes. Whatever else still runs is stopped
-        first, since deployments of one run share nodes. Raises the deployment's error the first time, and
-        :class:`~harness.once.NotRun` afterwards.
+        ``generation`` 1 is the second deployment on the same nodes. Whatever else still runs is
+        stopped first, since deployments of one run share nodes. Raises the deployment's error the
+        first time, and :class:`~harness.once.NotRun` afterwards.
         """
         key = (name, generation)
         if key not in self._deployments:
@@ -175,7 +178,12 @@ class QualificationRun:
 
     def facts(self) -> dict[str, str]:
         """Return what exactly was tested."""
-        return run_facts(self.settings, self.plan, self._last_snapshot(), self._engine_versions())
+        return run_facts(
+            self.settings,
+            self.plan,
+            snapshot=self._last_snapshot(),
+            engine_versions=self._engine_versions(),
+        )
 
     @property
     def emulated(self) -> bool | None:

@@ -44,3 +44,49 @@ class Shutdown:
 def leftovers(left: Sequence[Residue], moment: str) -> ResidueError:
     """Return the error that lists what was left: the first few in words, the rest as a number."""
     return ResidueError(f"{len(left)} left {moment}:\n{in_words(left)}")
+
+
+def shut_down(
+    deployment: Deployment,
+    *,
+    snapshot: Callable[[str], Snapshot],
+    residue: Callable[[Snapshot], Sequence[Residue]],
+    steps: Callable[[], Sequence[StepRow]],
+) -> Shutdown:
+    """Stop a deployment in order and collect the facts; ``residue(after)`` lists what was left."""
+    names = {step.name for step in deployment.steps}
+    running = snapshot("running")
+    workers = deployment.stop_workers(list(deployment.workers))
+    instances, models = deployment.instances(), deployment.frontend.models()
+    services = deployment.stop_services()
+
+    deadline = Deadline.after(GPU_MEMORY_BACK_S)
+    after, left = _settle(snapshot, residue, deadline)
+    return Shutdown(
+        running=running,
+        after=after,
+        workers=tuple(workers),
+        services=services,
+        instances_left=tuple(instances),
+        models_left=tuple(models),
+        steps_left=tuple(row for row in steps() if row.name in names),
+        residue=tuple(left),
+        settled_s=deadline.elapsed_s,
+    )
+
+
+def _settle(
+    snapshot: Callable[[str], Snapshot],
+    residue: Callable[[Snapshot], Sequence[Residue]],
+    deadline: Deadline,
+) -> tuple[Snapshot, Sequence[Residue]]:
+    """Probe until no GPU memory is left above the baseline, or time is up; only memory comes back late."""
+    seen: list[tuple[Snapshot, Sequence[Residue]]] = []
+
+    def look() -> bool:
+        after = snapshot("after")
+        seen.append((after, residue(after)))
+        return all(each.kind is not ResidueKind.GPU_MEMORY for each in seen[-1][1])
+
+    wait_until(look, deadline, poll_s=1.0)
+    return seen[-1]

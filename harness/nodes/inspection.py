@@ -20,6 +20,9 @@ PROBE = Path(__file__).with_name("probe.py")
 PROBE_S = 30.0
 """Deadline of one probe of all nodes; a second is usual."""
 
+SHM = Path("/dev", "shm")
+"""Where a node keeps its shared memory files."""
+
 HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """PATH on the nodes: the probe uses what a node has, not what the head node's shell had."""
 
@@ -68,7 +71,8 @@ class NodeInspector:
         done = self._slurm.run_step(spec, timeout_s=PROBE_S, stdin=text, path=HOST_PATH)
         if done.returncode != 0:
             raise InfraError(
-                f"the probe of {', '.join(wanted)} ended with {done.returncode}: {done.stderr[-2000:]}"
+                f"the probe of {', '.join(wanted)} ended with {done.returncode}: "
+                f"{done.stderr[-2000:]}"
             )
         snapshot = parse_snapshots(done.stdout, expected_nodes=wanted)
         self._directory.write_json(f"snapshots/{number:02d}-{moment}.json", snapshot.to_json())
@@ -89,7 +93,8 @@ class NodeInspector:
             raise PortTaken(
                 f"port {listener.port} of head node {self._nodes[0]}, wanted for "
                 f"{names[listener.port]}, is in use by {listener.owner}",
-                hint="stop that process, or give another port (DYN_HTTP_PORT, ETCD_PORT, NATS_PORT)",
+                hint="stop that process, "
+                "or give another port (DYN_HTTP_PORT, ETCD_PORT, NATS_PORT)",
             )
 
     def residue(
@@ -101,8 +106,11 @@ class NodeInspector:
         services_stopped: bool,
         tolerance_mib: int,
     ) -> list[Residue]:
-        """Return what ended steps left on the nodes of ``after``; all earlier snapshots help to tell
-        what is ours. The ports count once the services have been stopped."""
+        """Return what ended steps left on the nodes of ``after``.
+
+        All earlier snapshots help to tell what is ours. The ports count once the services have been
+        stopped.
+        """
         return find_residue(
             baseline,
             after,
@@ -121,15 +129,15 @@ class NodeInspector:
     def sweep(self) -> None:
         """Remove the shared memory files of this run that no process holds any more.
 
-        They are ours by name. An orderly shutdown leaves none; dead ranks do, and the next run would
-        be refused for them.
+        They are ours by name. An orderly shutdown leaves none; dead ranks do, and the next run
+        would be refused for them.
         """
         snapshot = self.snapshot("end")
         for node, seen in snapshot.nodes.items():
             unheld = (entry for entry in seen.shm or () if entry.pids == ())
             ours = [e.name for e in unheld if e.name.startswith(self.own_shm_prefix)]
             if ours:
-                self._remove(node, [f"/dev/shm/{name}" for name in ours])
+                self._remove(node, [str(SHM / name) for name in ours])
 
     def _remove(self, node: str, paths: Sequence[str]) -> None:
         spec = StepSpec(
