@@ -1,4 +1,7 @@
-"""The same nodes take the same deployment a second time: what the first left would break the second."""
+"""The same nodes take the same deployment a second time.
+
+What the first left behind would break the second.
+"""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""What must be so before the first step: else nothing that follows would say anything about the product."""
+"""What must be so before the first step.
+
+Else nothing that follows would say anything about the product.
+"""
 
 import pytest
 
@@ -9,7 +12,7 @@ pytestmark = [pytest.mark.agg, pytest.mark.topology("agg"), pytest.mark.lifecycl
 
 
 def test_nodes_hold_nothing_of_an_earlier_deployment(run: QualificationRun) -> None:
-    """No stale moe_* in /dev/shm, no busy GPU, no foreign listener on our ports (seed, "Known Issues")."""
+    """No stale moe_* in /dev/shm, no busy GPU, our ports are free (seed, "Known Issues")."""
     snapshot = run.baseline.get()
 
     assert set(snapshot.nodes) == set(run.plan.nodes)

@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.agg, pytest.mark.topology("agg"), pytest.mark.lifecycl
 
 
 def test_deployment_becomes_ready(deployment: Deployment) -> None:
-    """Services, worker and a first answer with tokens come within the start timeout (seed, "Understanding the Output")."""
+    """An answer with tokens comes within the start timeout (seed, "Understanding the Output")."""
     assert [worker.name for worker in deployment.workers] == ["agg-0"]
 
 
@@ -24,7 +24,7 @@ def test_frontend_step_runs_one_task_on_the_head_node(deployment: Deployment) ->
 
 
 def test_worker_step_puts_the_planned_ranks_on_the_planned_nodes(worker: Worker) -> None:
-    """srun launches NUM_GPUS_PER_NODE consecutive ranks on each of the worker's nodes (seed, output 1)."""
+    """srun gives each node of the worker NUM_GPUS_PER_NODE consecutive ranks (seed, output 1)."""
     planned = {node: worker.placement.ranks_on(node) for node in worker.placement.nodes}
 
     assert worker.ranks_by_node() == planned
@@ -42,7 +42,7 @@ def test_slurm_lists_one_worker_step_on_the_planned_nodes(
 
 
 def test_every_rank_announces_the_world_size_once(worker: Worker) -> None:
-    """Each rank says ``rankN run mgmn ... with mpi_world_size: SIZE`` once, with the planned size (seed, output 3)."""
+    """Each rank says ``mpi_world_size: SIZE`` once, with the planned size (seed, output 3)."""
     size = worker.placement.world_size
 
     assert worker.reported_world_sizes() == {(rank, size): 1 for rank in range(size)}
@@ -64,7 +64,7 @@ def test_every_rank_reports_model_init(worker: Worker) -> None:
 
 
 def test_every_planned_gpu_holds_the_model(run: QualificationRun, worker: Worker) -> None:
-    """GPU memory of each planned GPU is in use while the worker lives: every rank really has its own."""
+    """Memory of each planned GPU is in use while the worker lives: every rank has its own."""
     snapshot = run.snapshot("registered")
     idle = run.settings.gpu_idle_mib
     empty = [
@@ -78,7 +78,7 @@ def test_every_planned_gpu_holds_the_model(run: QualificationRun, worker: Worker
 
 
 def test_nothing_was_registered_before_the_first_worker(deployment: Deployment) -> None:
-    """Discovery is empty when the services have started: no record is older than the run (FAULTS: stale etcd)."""
+    """Discovery starts empty: no record is older than the run (FAULTS: stale etcd)."""
     assert deployment.instances_before_workers == ()
 
 

@@ -28,7 +28,7 @@ class TestScaling:
         assert sorted(w.name for w in workers if w) == [f"agg-{n}" for n in range(scaled.replicas)]
 
     def test_every_replica_is_seen_serving(self, scaled: ScaledTo) -> None:
-        """Requests reach every replica, by the worker id in the answers, and every answer is whole."""
+        """Worker ids in the answers show every replica at work, and every answer is whole."""
         records = scaled.ask_everyone()
 
         assert not [finding for record in records for finding in judge_unary(record)]
@@ -39,7 +39,7 @@ class TestScaling:
         assert [str(report) for report in scaled.stopped if not report.orderly] == []
 
     def test_removed_replicas_left_nothing(self, run: QualificationRun, scaled: ScaledTo) -> None:
-        """The nodes without a replica are as they were before the run, while the others serve on."""
+        """Nodes without a replica are as they were before the run, while the others serve on."""
         run.check_nodes_clean(scaled.idle_nodes)
 
 

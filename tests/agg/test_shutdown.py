@@ -1,4 +1,4 @@
-"""The end of a worker: orderly, complete, and with nothing left on any node (seed, "Known Issues")."""
+"""The end of a worker: orderly, complete, nothing left on any node (seed, "Known Issues")."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_worker_step_exits_zero_on_sigterm(shutdown: Shutdown) -> None:
 
 
 def test_instance_goes_before_the_worker_does(shutdown: Shutdown) -> None:
-    """Dynamo takes the instance out of discovery first, so that no request is sent to a dying worker."""
+    """Dynamo takes the instance out of discovery first: no request is sent to a dying worker."""
     [worker] = shutdown.workers
 
     assert worker.unregistered_s is not None, str(worker)
@@ -53,9 +53,10 @@ def test_no_port_is_left_open(shutdown: Shutdown) -> None:
 
 
 def test_no_shared_memory_file_is_left(run: QualificationRun, shutdown: Shutdown) -> None:
-    """All moe_* files seen on each node while the worker ran are gone; that none was seen would prove nothing."""
+    """Each node showed moe_* files while the worker ran, and now all of them are gone."""
     seen = eplb_files(shutdown.running)
 
+    # Had none been seen, its absence now would prove nothing.
     assert all(seen.get(node, 0) > 0 for node in run.plan.nodes), f"seen while running: {seen}"
     shutdown.check_nothing_left(ResidueKind.SHM_FILE)
 

@@ -32,7 +32,7 @@ def test_seed_request_streams_its_thirty_tokens(chat: Chat) -> None:
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
 @pytest.mark.parametrize("max_tokens", [1, 16, 64])
 def test_stream_is_whole(chat: Chat, prompt: str, max_tokens: int, temperature: float) -> None:
-    """Content type, role first, order, one finish_reason, usage that adds up, one [DONE] at the end."""
+    """Content type, role first, order, one finish_reason, usage that adds up, one last [DONE]."""
     record = chat(
         prompt,
         max_tokens=max_tokens,
@@ -70,7 +70,7 @@ def test_crowd_gets_the_answers_that_each_alone_gets(chat_many: ChatMany, client
 
 
 def test_unknown_model_is_404(chat: Chat) -> None:
-    """A model that is not served is answered with 404 and an error body, not with another model's words."""
+    """A model that is not served gets 404 and an error body, not another model's words."""
     record = chat(SEED_PROMPT, model="no/such-model", max_tokens=4, stream=False)
 
     assert not judge_refusal(record, status=404)

