@@ -18,7 +18,7 @@ from harness.http import Http
 from harness.nodes.inspection import NodeInspector
 from harness.nodes.residue import Residue
 from harness.nodes.snapshot import Snapshot
-from harness.once import Once
+from harness.once import NotRun, Once
 from harness.preflight import check_settings
 from harness.rundir import RunDirectory
 from harness.serving.chat import chat, chat_many
@@ -108,6 +108,7 @@ class QualificationRun:
         self._deployments: dict[tuple[str, int], Once[Deployment]] = {}
         self._shutdowns: dict[tuple[str, int], Once[Shutdown]] = {}
         self._made_deployments: list[Deployment] = []
+        self._services_failure: QualificationError | None = None
         self._live: Deployment | None = None
 
     def deployment(self, name: str, *, generation: int = 0) -> Deployment:
@@ -216,6 +217,10 @@ class QualificationRun:
 
     def _deploy(self, name: str, generation: int) -> Deployment:
         self.baseline.get()
+        if generation:
+            self.shutdown(name, generation=generation - 1)
+        if self._services_failure is not None:
+            raise NotRun("what every deployment starts with", self._services_failure)
         self._stop_live()
         plan = self.plan.deployment(name)
         deployment = Deployment(
@@ -227,7 +232,12 @@ class QualificationRun:
         )
         self._live = deployment
         self._made_deployments.append(deployment)
-        deployment.start()
+        try:
+            deployment.start()
+        except QualificationError as error:
+            if not deployment.all_workers:
+                self._services_failure = error
+            raise
         return deployment
 
     def _shut_down(self, name: str, generation: int) -> Shutdown:

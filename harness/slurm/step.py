@@ -21,6 +21,10 @@ from harness.slurm.words import (
     parse_task_end,
 )
 
+CONTAINER_START_S = 30.0
+"""Seconds after the launch within which an end may be Pyxis's doing; importing an image takes longer
+only on success."""
+
 SETTLE_S = 2.0
 """Seconds that srun may take to name the rank which cancelled its own step; some 10 ms are usual."""
 
@@ -141,15 +145,21 @@ class Step:
         return (before or ([] if self.cancelled[0] else own_ends(self.task_ends)))[:1]
 
     def _hear_out(self) -> None:
-        """Read on, for a moment, while a cancelled step has not named a rank of its own as the cause."""
+        """Read on, for a moment, while the cause of the end may still come."""
 
         def heard() -> bool:
             ended = self.exit_code is not None
             self.refresh()
-            unclear = self.cancelled and not self.cancelled[0] and not self._first_ends()
-            return ended or not unclear
+            return ended or not self._unclear()
 
         wait_until(heard, Deadline.after(SETTLE_S))
+
+    def _unclear(self) -> bool:
+        """Tell whether more may be said: a rank behind a CANCELLED, or Pyxis's words behind an early end."""
+        if self.cancelled and not self.cancelled[0] and not self._first_ends():
+            return True
+        starting = time.monotonic() - self.started_s < CONTAINER_START_S
+        return self.spec.container is not None and starting and not self.container_errors
 
     def _note(self, line: LogLine) -> None:
         if launched := parse_launched(line.text):
