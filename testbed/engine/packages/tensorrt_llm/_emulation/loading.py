@@ -1,0 +1,133 @@
+"""How one rank loads: in steps over its set time, taking GPU memory as it goes, saying what it does."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable
+
+from ..logger import logger, say
+from . import settings
+from .events import Events
+from .gpu import GpuMemory, visible_gpus
+from .rules import Plan, check_mapping, check_moe
+from .shm import ExpertMemory
+from .world import World
+
+_CONTEXT_MIB = 600
+"""What a CUDA context and its libraries take before any model."""
+
+_WEIGHT_STEPS = 4
+_MIB = 1024 * 1024
+
+OnLoaded = Callable[[int], None]
+OnFailed = Callable[[str], None]
+
+
+class RankEngine:
+    """The model on one GPU: its memory there, its shared memory on the node."""
+
+    def __init__(self, world: World, events: Events) -> None:
+        self._world = world
+        self._events = events
+        self._gpu: GpuMemory | None = None
+        self._experts: ExpertMemory | None = None
+        self._started = 0.0
+
+    def load(self, plan: Plan, on_loaded: OnLoaded, on_failed: OnFailed) -> None:
+        """Begin to load; one of the two is called later: with the KV cache's tokens, or with the error."""
+        steps = self._steps(plan, on_loaded)
+        self._started = time.monotonic()
+
+        def guarded(action: Callable[[], None]) -> Callable[[], None]:
+            def run() -> None:
+                if failed:
+                    return
+                try:
+                    action()
+                except Exception as error:  # noqa: BLE001 - the leader is told, whatever it is
+                    failed.append(error)
+                    on_failed(self._report(error))
+
+            return run
+
+        failed: list[Exception] = []
+        try:
+            seconds = settings.load_seconds(self._world.rank)
+        except ValueError as error:
+            on_failed(self._report(error))
+            return
+        for share, action in steps:
+            self._events.later(share * seconds, guarded(action))
+
+    def map_neighbours(self) -> None:
+        """Map the expert memory of this node's other ranks; all of them have made theirs."""
+        if self._experts is not None:
+            self._experts.map_neighbours()
+
+    def unload(self) -> None:
+        """Give everything back, in order."""
+        if self._experts is not None:
+            self._experts.close()
+            self._experts = None
+        if self._gpu is not None:
+            self._gpu.release()
+            self._gpu = None
+
+    def _steps(self, plan: Plan, on_loaded: OnLoaded) -> list[tuple[float, Callable[[], None]]]:
+        weights_mib = -(-plan["weights_mib"] // self._world.size)
+        steps: list[tuple[float, Callable[[], None]]] = [(0.0, lambda: self._prepare(plan, weights_mib))]
+        for step in range(1, _WEIGHT_STEPS + 1):
+            steps.append((0.9 * step / _WEIGHT_STEPS, lambda step=step: self._weights(step, weights_mib)))  # type: ignore[misc]
+        if plan["online_layers"]:
+            steps.append((0.95, lambda: self._share_experts(plan["online_layers"])))
+        steps.append((1.0, lambda: self._finish(plan, on_loaded)))
+        return steps
+
+    def _prepare(self, plan: Plan, weights_mib: int) -> None:
+        check_mapping(plan)
+        gpus = visible_gpus()
+        if not gpus:
+            raise RuntimeError("Found no NVIDIA driver on your system.")
+        self._gpu = GpuMemory(gpus[self._world.rank % len(gpus)])
+        self._gpu.allocate(_CONTEXT_MIB)
+        check_moe(plan)
+        logger.info(f"Use {weights_mib / 1024:.2f} GB for model weights.")
+
+    def _weights(self, step: int, weights_mib: int) -> None:
+        share = weights_mib * step // _WEIGHT_STEPS - weights_mib * (step - 1) // _WEIGHT_STEPS
+        self._taken().allocate(share)
+        done = step / _WEIGHT_STEPS
+        bar = ("█" * round(10 * done)).ljust(10)
+        say(f"Loading weights: {done:4.0%}|{bar}| [{time.monotonic() - self._started:05.2f}s]\n", sys.stderr)
+
+    def _share_experts(self, layers: int) -> None:
+        logger.info(f"moe_load_balancer finalizing model... {layers} layers in host shared memory")
+        self._experts = ExpertMemory(layers, self._world.local_rank, self._world.local_size)
+        self._experts.create()
+
+    def _finish(self, plan: Plan, on_loaded: OnLoaded) -> None:
+        say(f"Model init total -- {time.monotonic() - self._started:.2f}s\n")
+        gpu = self._taken()
+        kv_mib = int(gpu.free_mib() * plan["kv_fraction"])
+        tokens = kv_mib * _MIB // plan["kv_bytes_per_token"]
+        if plan["kv_max_tokens"] and plan["kv_max_tokens"] < tokens:
+            tokens = plan["kv_max_tokens"]
+            kv_mib = -(-tokens * plan["kv_bytes_per_token"] // _MIB)
+        gpu.allocate(kv_mib)
+        say(
+            f"[TensorRT-LLM][INFO] [MemUsageChange] Allocated {kv_mib / 1024:.2f} GiB for max tokens in "
+            f"paged KV cache ({tokens}).\n"
+        )
+        on_loaded(tokens)
+
+    def _taken(self) -> GpuMemory:
+        if self._gpu is None:
+            raise RuntimeError("no GPU was taken yet")
+        return self._gpu
+
+    def _report(self, error: Exception) -> str:
+        logger.error(f"Failed to initialize executor on rank {self._world.rank}: {error}")
+        logger.error("".join(traceback.format_exception(error)))
+        return f"{type(error).__name__}: {error}"

@@ -1,0 +1,68 @@
+"""What can be set from outside: EMULATED_TRTLLM_* variables of the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+LOAD_S = "EMULATED_TRTLLM_LOAD_S"
+FIRST_TOKEN_MS = "EMULATED_TRTLLM_FIRST_TOKEN_MS"
+INTER_TOKEN_MS = "EMULATED_TRTLLM_INTER_TOKEN_MS"
+HARD_KILL_GRACE_S = "TLLM_RANK_CRASH_HARD_KILL_GRACE"
+
+_DEFAULT_LOAD_S = 2.0
+_DEFAULT_FIRST_TOKEN_MS = 20.0
+_DEFAULT_INTER_TOKEN_MS = 2.0
+# TensorRT-LLM's own default is 10 s: time for a client to read the first error. Nobody reads it here.
+_DEFAULT_HARD_KILL_GRACE_S = 1.0
+
+
+def load_seconds(rank: int, env: Mapping[str, str] = os.environ) -> float:
+    """Return how long this rank loads: ``2``, or ``2,9=7.5`` for another value on rank 9.
+
+    Raise ValueError, with the variable's name, for anything else.
+    """
+    default, own = _DEFAULT_LOAD_S, None
+    for part in filter(None, env.get(LOAD_S, "").split(",")):
+        key, separator, value = part.rpartition("=")
+        seconds = _not_negative(LOAD_S, value)
+        if not separator:
+            default = seconds
+        elif _whole(LOAD_S, key) == rank:
+            own = seconds
+    return default if own is None else own
+
+
+def first_token_s(env: Mapping[str, str] = os.environ) -> float:
+    """Return the time from admission to the first token, in seconds."""
+    return _not_negative(FIRST_TOKEN_MS, env.get(FIRST_TOKEN_MS) or str(_DEFAULT_FIRST_TOKEN_MS)) / 1000
+
+
+def inter_token_s(env: Mapping[str, str] = os.environ) -> float:
+    """Return the time between two tokens, in seconds."""
+    return _not_negative(INTER_TOKEN_MS, env.get(INTER_TOKEN_MS) or str(_DEFAULT_INTER_TOKEN_MS)) / 1000
+
+
+def hard_kill_grace_s(env: Mapping[str, str] = os.environ) -> float | None:
+    """Return the seconds between a lost rank and the end of its world; None when that is switched off."""
+    try:
+        grace = float(env.get(HARD_KILL_GRACE_S) or _DEFAULT_HARD_KILL_GRACE_S)
+    except ValueError:
+        return _DEFAULT_HARD_KILL_GRACE_S
+    return None if grace < 0 else grace
+
+
+def _not_negative(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 86400:
+        raise ValueError(f"{name}: expected seconds or milliseconds from 0 on, got {text!r}")
+    return value
+
+
+def _whole(name: str, text: str) -> int:
+    if not text.strip().isdigit():
+        raise ValueError(f"{name}: expected RANK=SECONDS, got rank {text!r}")
+    return int(text)

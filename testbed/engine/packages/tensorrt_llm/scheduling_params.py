@@ -1,0 +1,21 @@
+"""Where one request wants to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class SchedulingParams:
+    """Attention-DP placement; accepted, and of no effect on the answer."""
+
+    attention_dp_rank: int | None = None
+    attention_dp_relax: bool | None = None
+    agent_hierarchy: list[tuple[str, int]] | None = None
+
+
+@dataclass
+class ConversationParams:
+    """The conversation a request belongs to."""
+
+    conversation_id: str | None = None

@@ -1,0 +1,12 @@
+"""What runs in the testbed's containers: real Dynamo with an emulated engine, and the model's files.
+
+Entry points: :func:`ensure_image` and :func:`ensure_model`. Standard library only.
+"""
+
+from __future__ import annotations
+
+from testbed.image.build import ensure_image
+from testbed.image.errors import ImageBuildError
+from testbed.image.model import ensure_model
+
+__all__ = ["ImageBuildError", "ensure_image", "ensure_model"]

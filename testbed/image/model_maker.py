@@ -1,0 +1,124 @@
+"""Makes the model's files: run by the image's own Python, with the engine's packages on its path.
+
+Usage: ``python model_maker.py FOLDER``. The folder gets what a Hugging Face snapshot of DeepSeek-R1 has besides
+its weights: config, generation config, tokenizer, chat template, quantization config.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+BOS, EOS, USER, ASSISTANT, SYSTEM = "<|begin|>", "<|end|>", "<|user|>", "<|assistant|>", "<|system|>"
+SPECIAL_TOKENS = (BOS, EOS, USER, ASSISTANT, SYSTEM)
+VOCABULARY_SIZE = 16000
+
+CHAT_TEMPLATE = (
+    "{{ bos_token }}"
+    "{% for message in messages %}"
+    "{{ '<|' + message['role'] + '|>' }}{{ message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+
+# The shape of DeepSeek-R1 (its public config.json); vocabulary and special tokens are this tokenizer's.
+SHAPE: dict[str, Any] = {
+    "architectures": ["DeepseekV3ForCausalLM"],
+    "model_type": "deepseek_v3",
+    "hidden_size": 7168,
+    "intermediate_size": 18432,
+    "moe_intermediate_size": 2048,
+    "num_hidden_layers": 61,
+    "num_nextn_predict_layers": 1,
+    "num_attention_heads": 128,
+    "num_key_value_heads": 128,
+    "n_shared_experts": 1,
+    "n_routed_experts": 256,
+    "num_experts_per_tok": 8,
+    "n_group": 8,
+    "topk_group": 4,
+    "topk_method": "noaux_tc",
+    "scoring_func": "sigmoid",
+    "norm_topk_prob": True,
+    "routed_scaling_factor": 2.5,
+    "first_k_dense_replace": 3,
+    "moe_layer_freq": 1,
+    "q_lora_rank": 1536,
+    "kv_lora_rank": 512,
+    "qk_nope_head_dim": 128,
+    "qk_rope_head_dim": 64,
+    "v_head_dim": 128,
+    "hidden_act": "silu",
+    "rms_norm_eps": 1e-06,
+    "rope_theta": 10000,
+    "max_position_embeddings": 163840,
+    "tie_word_embeddings": False,
+    "torch_dtype": "bfloat16",
+    "use_cache": True,
+}
+
+
+def training_text() -> list[str]:
+    """Return every word in the forms an answer uses: after a space, at a start, and as a sentence begins."""
+    from tensorrt_llm._emulation.words import all_words  # noqa: PLC0415 - on the path of the image's Python only
+
+    lines: list[str] = []
+    for word in all_words():
+        lines += [f" {word}"] * 4 + [word] * 2 + [f" {word.capitalize()}", word.capitalize()]
+    return lines
+
+
+def train_tokenizer() -> Any:
+    """Train a byte-level BPE tokenizer on the words; any text can be encoded with it."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers  # noqa: PLC0415
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY_SIZE,
+        min_frequency=1,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(training_text(), trainer)
+    return tokenizer
+
+
+def write_model(folder: Path) -> None:
+    """Write all files of the model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = train_tokenizer()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    ids = {token: tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
+    ends = {"bos_token_id": ids[BOS], "eos_token_id": ids[EOS]}
+    write_json(folder / "config.json", {**SHAPE, **ends, "vocab_size": tokenizer.get_vocab_size()})
+    write_json(folder / "generation_config.json", {**ends, "do_sample": True, "temperature": 0.6, "top_p": 0.95})
+    write_json(
+        folder / "hf_quant_config.json",
+        {"producer": {"name": "emulated"}, "quantization": {"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8"}},
+    )
+    write_json(
+        folder / "tokenizer_config.json",
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": BOS,
+            "eos_token": EOS,
+            "pad_token": EOS,
+            "model_max_length": SHAPE["max_position_embeddings"],
+            "chat_template": CHAT_TEMPLATE,
+        },
+    )
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write one JSON file for people to read."""
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_model(Path(sys.argv[1]))
