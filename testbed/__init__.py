@@ -1,1 +1,1 @@
-"""A real Slurm cluster on one Linux machine, for qualifying a cluster's software without a cluster."""
+"""A real Slurm cluster on one Linux machine, with emulated GPUs."""

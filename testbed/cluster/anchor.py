@@ -54,7 +54,7 @@ def launch_anchor(spec: Spec) -> int:
         os.dup2(null, 0)
         os.dup2(null, 1)
         _run(spec)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - PID 1 has no caller: its log is where this can be told
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
@@ -72,7 +72,7 @@ def _run(spec: Spec) -> NoReturn:
     syscalls.mount("tmpfs", str(munge), "tmpfs", data="mode=0755,size=1m")
     nodes = {name: _fork_node(spec, name=name) for name in spec.shape.names}
     build_host_view(spec, name=LOGIN_NAME, gpus=0)
-    network.make_switch(spec.shape, {name: pipes.pid for name, pipes in nodes.items()})
+    network.make_switch({name: pipes.pid for name, pipes in nodes.items()})
     _start_munged(spec)
     for pipes in nodes.values():
         os.write(pipes.go, b"g")
@@ -132,7 +132,7 @@ def _become_node(spec: Spec, *, name: str, go: int, ready: int) -> NoReturn:
             os.write(ready, str(pid).encode())
             os._exit(0)
         run_node_init(spec, name=name, go=go, ready=ready)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - PID 1 has no caller: its log is where this can be told
         log(f"{name}: init failed")
         traceback.print_exc()
     os._exit(1)

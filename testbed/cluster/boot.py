@@ -7,6 +7,7 @@ task SOCKET                         in a step: become the command `run` was give
 
 `-I -S` keep the start short and the user's Python settings out; that is why the path is set here.
 """
+# ruff: noqa: PLC0415 - a verb loads only what it needs: steps wait for these starts.
 
 from __future__ import annotations
 

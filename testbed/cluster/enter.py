@@ -1,7 +1,7 @@
 """Run a command in the namespaces of another process, and be to the caller what the command is.
 
-Signals are passed on, the exit code is passed back (128 + n for signal n), and the command ends when
-this process does: nothing that was started from outside stays behind in a node.
+Signals are passed on, the exit code is passed back (128 + n for signal n), and the command ends
+when this process does: nothing that was started from outside stays behind in a node.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from types import FrameType
 from typing import NoReturn
 
 from testbed.cluster import syscalls
+from testbed.cluster.become import NOT_EXECUTABLE, become
 
 PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
-NOT_FOUND = 127
-NOT_EXECUTABLE = 126
 
 
 def enter_and_run(pid: int, cwd: Path, command: list[str], *, gently: bool = False) -> int:
@@ -43,7 +42,7 @@ def enter_and_run(pid: int, cwd: Path, command: list[str], *, gently: bool = Fal
 
 
 def _join(pid: int) -> None:
-    """Join all namespaces of `pid`; its descriptors are opened first, as /proc changes on the way."""
+    """Join all namespaces of `pid`; all are opened first, as /proc changes on the way."""
     fds = [os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY) for kind in syscalls.LOGIN_NAMESPACES]
     for fd in fds:
         syscalls.setns(fd)
@@ -56,11 +55,7 @@ def _execute(cwd: Path, command: list[str]) -> NoReturn:
     except OSError as error:
         os.write(2, f"testbed: {cwd} is not seen on the hosts of the testbed: {error}\n".encode())
         os._exit(NOT_EXECUTABLE)
-    try:
-        os.execvp(command[0], command)
-    except OSError as error:
-        os.write(2, f"testbed: {command[0]}: {error.strerror}\n".encode())
-        os._exit(NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE)
+    become(command)
 
 
 def _pass_on_signals(child: int, *, interrupts_too: bool) -> None:

@@ -1,9 +1,9 @@
 """How `run` hands its terminal or its three streams to the command in the step.
 
-`run` listens on a socket in the state folder, which every node sees. The step's only task connects
-and is given the command together with the caller's own descriptors, and becomes that command. So the
-command writes straight to where the caller wanted it: nothing is buffered, merged or prefixed on the
-way. With a terminal, the task makes a terminal on its node and hands its other end back.
+`run` listens on a socket in the state folder, which every node sees. The step's only task connects,
+is given the command together with the caller's own descriptors, and becomes that command. So the
+command writes straight to where the caller wanted it: nothing is buffered, merged or prefixed on
+the way. With a terminal, the task makes a terminal on its node and hands its other end back.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Order:
 
 
 def listen(path: Path) -> socket.socket:
-    """A listening socket at `path`, however long that path is."""
+    """Return a listening socket at `path`, however long that path is."""
     server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     folder = os.open(path.parent, os.O_PATH)
     try:
@@ -62,7 +62,7 @@ def send(channel: socket.socket, text: str, fds: Sequence[int]) -> None:
 
 
 def receive(channel: socket.socket) -> tuple[str, list[int]]:
-    """The next message and its descriptors; an empty text when the other side is gone."""
+    """Return the next message and its descriptors; an empty text when the other side is gone."""
     data, ancillary, _, _ = channel.recvmsg(MESSAGE_BYTES, socket.CMSG_SPACE(4 * _INT_BYTES))
     fds = array.array("i")
     for level, kind, content in ancillary:
@@ -72,17 +72,17 @@ def receive(channel: socket.socket) -> tuple[str, list[int]]:
 
 
 def peer_pid(channel: socket.socket) -> int:
-    """The pid of the other side, as this side's PID namespace numbers it."""
+    """Return the pid of the other side, as this side's PID namespace numbers it."""
     size = struct.calcsize("3i")
     pid, _, _ = struct.unpack("3i", channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     return int(pid)
 
 
 def encode(order: Order) -> str:
-    """The order as one message."""
+    """Return the order as one message."""
     return json.dumps(asdict(order))
 
 
 def decode(text: str) -> Order:
-    """The order behind one message."""
+    """Return the order behind one message."""
     return Order(**json.loads(text))

@@ -14,20 +14,20 @@ _OUTER_PREFIXES = ("SLURM_", "SLURMD_", "SBATCH_", "SALLOC_", "SRUN_", "PMIX_", 
 
 
 def boot_command(verb: str, *arguments: str) -> list[str]:
-    """The command line of one of the testbed's own processes (see boot.py)."""
+    """Return the command line of one of the testbed's own processes (see boot.py)."""
     return [SYSTEM_PYTHON, "-I", "-S", str(BOOT), verb, *arguments]
 
 
 def enter_command(
     pid: int, command: Sequence[str], *, cwd: Path = Path("/"), gently: bool = False
 ) -> list[str]:
-    """The command line that runs `command` in the namespaces of process `pid`."""
+    """Return the command line that runs `command` in the namespaces of process `pid`."""
     ending = "term" if gently else "kill"
     return boot_command("enter", ending, str(pid), str(cwd), "--", *command)
 
 
 def clean_environment(outer: Mapping[str, str] | None = None) -> dict[str, str]:
-    """An environment without the traces of another Slurm or MPI this process may run under."""
+    """Return an environment without traces of a Slurm or MPI this process may run under."""
     source = os.environ if outer is None else outer
     return {k: v for k, v in source.items() if not k.startswith(_OUTER_PREFIXES)}
 

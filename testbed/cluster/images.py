@@ -13,9 +13,9 @@ IMAGE_NAME = "dynamo-trtllm.sqsh"
 
 
 def provide_image(state: StateFolder, *, log: Callable[[str], None]) -> Path:
-    """Have the image built if it is missing, and seen at /srv/images; returns its path in the cache."""
-    # Imported here: a testbed without an image (`--no-image`) needs none of the builder's needs.
-    from testbed.image import ensure_image, ensure_model
+    """Have the image built if missing, and seen at /srv/images; returns its path in the cache."""
+    # A testbed without an image (`--no-image`) needs nothing of what the builder needs.
+    from testbed.image import ensure_image, ensure_model  # noqa: PLC0415
 
     built = ensure_image(cache_folder(), log=log)
     ensure_model(state.shared / "hf")

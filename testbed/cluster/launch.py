@@ -6,6 +6,7 @@ import select
 import subprocess
 import time
 from pathlib import Path
+from typing import IO
 
 from testbed.cluster import procs, slurm
 from testbed.cluster.anchor import STARTED_FILE
@@ -36,19 +37,25 @@ def launch_anchor(spec: Spec, *, image: Path | None) -> None:
             start_new_session=True,
         )
     with launcher:
-        assert launcher.stdin is not None
         write_record(state, _record(spec, _read_pid(launcher, state), image=image))
-        launcher.stdin.write("go\n")
+        _pipe(launcher.stdin).write("go\n")
 
 
 def _read_pid(launcher: subprocess.Popen[str], state: StateFolder) -> int:
-    assert launcher.stdout is not None
-    readable, _, _ = select.select([launcher.stdout], [], [], LAUNCH_DEADLINE_S)
-    answer = launcher.stdout.readline().strip() if readable else ""
+    output = _pipe(launcher.stdout)
+    readable, _, _ = select.select([output], [], [], LAUNCH_DEADLINE_S)
+    answer = output.readline().strip() if readable else ""
     if not answer.isdigit():
         launcher.kill()
         raise StartFailed(_with_tail("the anchor did not start", state.log_of("anchor")))
     return int(answer)
+
+
+def _pipe(stream: IO[str] | None) -> IO[str]:
+    """Return a stream that was asked for as a pipe, and so exists."""
+    if stream is None:
+        raise ValueError("the stream is not a pipe")
+    return stream
 
 
 def _record(spec: Spec, pid: int, *, image: Path | None) -> Record:
@@ -103,7 +110,7 @@ def _check_alive(tree: Tree, state: StateFolder) -> None:
 
 
 def _with_tail(message: str, log_file: Path) -> str:
-    """The message with the last lines of the log that tells why."""
+    """Return the message with the last lines of the log that tells why."""
     try:
         lines = log_file.read_text(errors="replace").splitlines()[-TAIL_LINES:]
     except OSError:

@@ -16,13 +16,12 @@ from testbed.cluster.errors import TestbedError
 from testbed.cluster.images import provide_image
 from testbed.cluster.launch import await_idle, launch_anchor
 from testbed.cluster.lock import locked
-from testbed.cluster.paths import PROJECT_ROOT, StateFolder
+from testbed.cluster.paths import StateFolder
 from testbed.cluster.residue import clear
 from testbed.cluster.shape import Shape
 from testbed.cluster.spec import Spec, own_folders
 from testbed.cluster.tree import Tree, read_tree
 
-NVIDIA_SMI = PROJECT_ROOT / "testbed" / "gpu" / "nvidia_smi.py"
 Log = Callable[[str], None]
 
 
@@ -90,12 +89,7 @@ def _start(state: StateFolder, shape: Shape, image: Path | None, *, log: Log) ->
     began = time.monotonic()
     plugin = spank.build_plugin(state)
     _write_configuration(state, shape, plugin)
-    spec = Spec(
-        state=state,
-        shape=shape,
-        keep=own_folders(state),
-        nvidia_smi=NVIDIA_SMI if NVIDIA_SMI.exists() else None,
-    )
+    spec = Spec(state=state, shape=shape, keep=own_folders(state))
     try:
         launch_anchor(spec, image=image)
         await_idle(state)
@@ -120,5 +114,3 @@ def _write_configuration(state: StateFolder, shape: Shape, plugin: Path) -> None
     (state.etc / "gres.conf").write_text(slurmconf.gres_conf(shape))
     (state.etc / "cgroup.conf").write_text(slurmconf.cgroup_conf())
     (state.etc / "plugstack.conf").write_text(slurmconf.plugstack_conf(plugin, state))
-
-

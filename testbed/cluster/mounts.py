@@ -14,8 +14,10 @@ from pathlib import Path
 
 from testbed.cluster import syscalls as sys_
 from testbed.cluster.spec import Spec
+from testbed.gpu import SMI_SCRIPT
 
-PRIVATE_FOLDERS = ("/dev", "/run", "/tmp", "/srv")  # noqa: S108 - a mount point, no file is made
+TMP, SHM = "/tmp", "/dev/shm"  # noqa: S108 - mount points: no file is made in the machine's own
+PRIVATE_FOLDERS = ("/dev", "/run", TMP, "/srv")
 GPU_FOLDER = Path("/run/emulated-gpu")
 _CHARACTER_DEVICES = {
     "null": (1, 3),
@@ -41,13 +43,13 @@ def build_host_view(spec: Spec, *, name: str, gpus: int) -> None:
     scratch = spec.state.mountpoints / "scratch"
     sys_.mount("tmpfs", str(scratch), "tmpfs", data="mode=0755,size=64m")
     _overlay_etc(spec, scratch, name=name)
-    _overlay_programs(spec, scratch)
+    _overlay_programs(scratch)
     sysfs_flags = sys_.MS_RDONLY | sys_.MS_NOSUID | sys_.MS_NODEV | sys_.MS_NOEXEC
     sys_.mount("sysfs", "/sys", "sysfs", flags=sysfs_flags)
     munge = os.open(spec.state.mountpoints / "munge", os.O_PATH)
     shared = os.open(spec.state.shared, os.O_PATH)
     _make_dev(spec.shape.shm_mib, gpus=gpus)
-    sys_.mount("tmpfs", "/tmp", "tmpfs", data=f"mode=1777,size={spec.shape.tmp_mib}m")  # noqa: S108
+    sys_.mount("tmpfs", TMP, "tmpfs", data=f"mode=1777,size={spec.shape.tmp_mib}m")
     _make_run(munge)
     _bind_fd(shared, "/srv")
     for path, fd in kept:
@@ -89,14 +91,12 @@ def _replace(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _overlay_programs(spec: Spec, scratch: Path) -> None:
-    if spec.nvidia_smi is None:
-        return
+def _overlay_programs(scratch: Path) -> None:
     target = Path("/usr/local/bin")
     _overlay(str(target), scratch)
     script = target / "nvidia-smi"
     script.unlink(missing_ok=True)
-    shutil.copyfile(spec.nvidia_smi, script)
+    shutil.copyfile(SMI_SCRIPT, script)
     script.chmod(0o755)
 
 
@@ -106,14 +106,13 @@ def _make_dev(shm_mib: int, *, gpus: int) -> None:
         _make_node(f"/dev/{name}", stat.S_IFCHR, (major, minor), mode=0o666)
     _make_node("/dev/loop-control", stat.S_IFCHR, _LOOP_CONTROL, mode=0o660)
     for link, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
-        os.symlink(f"/proc/self/fd{target}", f"/dev/{link}")
-    os.mkdir("/dev/pts")
+        Path("/dev", link).symlink_to(f"/proc/self/fd{target}")
+    for folder in ("/dev/pts", "/dev/mqueue", SHM):
+        Path(folder).mkdir()
     sys_.mount("devpts", "/dev/pts", "devpts", data="newinstance,ptmxmode=0666,mode=0620,gid=5")
-    os.symlink("pts/ptmx", "/dev/ptmx")
-    os.mkdir("/dev/mqueue")
-    os.mkdir("/dev/shm")
+    Path("/dev/ptmx").symlink_to("pts/ptmx")
     shm_flags = sys_.MS_NOSUID | sys_.MS_NODEV
-    sys_.mount("tmpfs", "/dev/shm", "tmpfs", flags=shm_flags, data=f"mode=1777,size={shm_mib}m")
+    sys_.mount("tmpfs", SHM, "tmpfs", flags=shm_flags, data=f"mode=1777,size={shm_mib}m")
     _make_gpu_files(gpus)
 
 
@@ -128,12 +127,12 @@ def _make_gpu_files(gpus: int) -> None:
 
 def _make_node(path: str, kind: int, number: tuple[int, int], *, mode: int) -> None:
     os.mknod(path, kind | mode, os.makedev(*number))
-    os.chmod(path, mode)
+    Path(path).chmod(mode)  # The umask took bits away.
 
 
 def _make_run(munge_fd: int) -> None:
     sys_.mount("tmpfs", "/run", "tmpfs", flags=sys_.MS_NOSUID | sys_.MS_NODEV, data="mode=0755")
     for folder in ("munge", "lock", "emulated-gpu", "container", "container-names"):
-        os.mkdir(f"/run/{folder}")
+        Path("/run", folder).mkdir()
     _bind_fd(munge_fd, "/run/munge")
     sys_.mount("tmpfs", str(GPU_FOLDER), "tmpfs", data="mode=0755,size=16m")

@@ -36,7 +36,9 @@ def check(state: StateFolder) -> None:
     if not problems:
         problems = [*_kernel(), *_state_folder(state)]
     if problems:
-        raise NeedsMissing("testbed: this machine lacks:\n" + "\n".join(f"  - {p}" for p in problems))
+        raise NeedsMissing(
+            "testbed: this machine lacks:\n" + "\n".join(f"  - {p}" for p in problems)
+        )
 
 
 def _privilege() -> list[str]:

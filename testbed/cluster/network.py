@@ -29,7 +29,7 @@ def _ip(lines: list[str]) -> None:
         raise RuntimeError(f"ip -batch failed ({done.returncode}): {done.stderr.strip()}")
 
 
-def make_switch(shape: Shape, node_pids: Mapping[str, int]) -> None:
+def make_switch(node_pids: Mapping[str, int]) -> None:
     """In the anchor: the bridge, and a cable into the network namespace of each node's init."""
     lines = ["link set lo up", f"link add {BRIDGE} type bridge"]
     for name, pid in node_pids.items():

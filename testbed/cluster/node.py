@@ -1,7 +1,7 @@
 """A node's init: PID 1 of the node's PID namespace.
 
-It builds the node's view, connects it, starts its daemons and then reaps whatever ends in the node.
-It outlives its daemons: a node whose slurmd died is a node with a dead slurmd, as on a real machine.
+It builds the node's view, connects it, starts its daemons and then reaps what ends in the node. It
+outlives its daemons: a node whose slurmd died is a node with a dead slurmd, as on a real machine.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import NoReturn
 from testbed.cluster import network, syscalls
 from testbed.cluster.mounts import GPU_FOLDER, build_host_view
 from testbed.cluster.spec import Spec
+from testbed.gpu import write_node_gpus
 
 DAEMON_ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -38,10 +39,7 @@ def run_node_init(spec: Spec, *, name: str, go: int, ready: int) -> NoReturn:
         os._exit(1)
     build_host_view(spec, name=name, gpus=spec.shape.gpus_per_node)
     network.connect_node(spec.shape, name=name)
-    try:
-        from testbed.gpu import write_node_gpus
-        write_node_gpus(GPU_FOLDER, node=name, count=spec.shape.gpus_per_node)
-    except ImportError: pass
+    write_node_gpus(GPU_FOLDER, node=name, count=spec.shape.gpus_per_node)
     daemons = start_daemons(spec, name=name)
     os.write(ready, b"r")
     os.close(ready)
@@ -75,7 +73,9 @@ def reap_for_ever(daemons: dict[int, str], *, name: str) -> NoReturn:
         try:
             pid, status = os.wait()
         except ChildProcessError:
-            time.sleep(0.2)  # Nothing runs in the node; a task entering it makes this wait work again.
+            time.sleep(
+                0.2
+            )  # Nothing runs in the node; a task entering it makes this wait work again.
             continue
         if pid in daemons:
             code = os.waitstatus_to_exitcode(status)

@@ -73,18 +73,18 @@ class StateFolder:
         return self.root / "spank"
 
     def log_of(self, daemon: str) -> Path:
-        """The log file of a daemon (`slurmctld`, `slurmd-node3`, `anchor`, ...)."""
+        """Return the log file of a daemon (`slurmctld`, `slurmd-node3`, `anchor`, ...)."""
         return self.logs / f"{daemon}.log"
 
 
 def default_state() -> StateFolder:
-    """The state folder the environment asks for, else the default one."""
+    """Return the state folder the environment asks for, else the default one."""
     return StateFolder(Path(os.environ.get(STATE_VARIABLE) or DEFAULT_STATE).absolute())
 
 
 def cache_folder() -> Path:
-    """The project's cache outside the checkout (images, compiled files)."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    """Return the project's cache outside the checkout (images, compiled files)."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "dynamo-multinode-qualification"
 
 

@@ -1,9 +1,8 @@
-"""Try the kernel features the testbed needs, in namespaces of its own that end with this process."""
+"""Try the kernel features the testbed needs, in namespaces that end with this process."""
 
 from __future__ import annotations
 
 import errno
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +25,9 @@ def missing_features() -> list[str]:
         )
         syscalls.make_mounts_private()
     except OSError as error:
-        return [f"namespaces (mount, network, UTS, IPC, PID): {error}; a container needs --privileged"]
+        return [
+            f"namespaces (mount, network, UTS, IPC, PID): {error}; a container needs --privileged"
+        ]
     trials: list[tuple[str, Callable[[], None]]] = [
         ("tmpfs", _try_tmpfs),
         ("overlay file systems", _try_overlay),
@@ -51,7 +52,7 @@ def _try_tmpfs() -> None:
 
 def _try_overlay() -> None:
     for name in ("lower", "upper", "work", "merged"):
-        os.mkdir(f"{SCRATCH}/{name}")
+        Path(SCRATCH, name).mkdir()
     data = f"lowerdir={SCRATCH}/lower,upperdir={SCRATCH}/upper,workdir={SCRATCH}/work"
     syscalls.mount("overlay", f"{SCRATCH}/merged", "overlay", data=data)
 

@@ -24,12 +24,12 @@ class Process:
 
 
 def boot_id() -> str:
-    """Changes with every boot of the machine; a record with another one is stale."""
+    """Return what changes with every boot: a record with another one is stale."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def read_process(pid: int) -> Process | None:
-    """The process with this number, or None when there is none (or only its zombie)."""
+    """Return the process with this number, or None when there is none (or only its zombie)."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
         status = Path(f"/proc/{pid}/status").read_text()
@@ -53,7 +53,7 @@ def read_process(pid: int) -> Process | None:
 
 def all_processes() -> list[Process]:
     """Every process of the machine."""
-    pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     found = [read_process(pid) for pid in pids]
     return [process for process in found if process is not None]
 
@@ -65,9 +65,9 @@ def is_alive(pid: int, start: int) -> bool:
 
 
 def namespace_of(pid: int, kind: str) -> str:
-    """The name of a process's namespace (`pid:[4026532...]`), or "" when it cannot be read."""
+    """Return the name of a process's namespace (`pid:[40265...]`); "" when it cannot be read."""
     try:
-        return os.readlink(f"/proc/{pid}/ns/{kind}")
+        return str(Path(f"/proc/{pid}/ns/{kind}").readlink())
     except OSError:
         return ""
 

@@ -28,12 +28,10 @@ def clear(state: StateFolder, *, log: Callable[[str], None]) -> None:
         log("testbed: what ran here ended with a reboot of the machine; cleared")
     elif not anchor_is_alive(record):
         log("testbed: what ran here is dead; cleared")
-    elif not procs.kill_and_wait(
-        record.anchor_pid, record.anchor_start, timeout_s=KILL_DEADLINE_S
-    ):
+    elif not procs.kill_and_wait(record.anchor_pid, record.anchor_start, timeout_s=KILL_DEADLINE_S):
         raise TestbedError(
             f"testbed: process {record.anchor_pid} (the anchor) was killed but did not end within"
-            f" {KILL_DEADLINE_S:.0f} s; some process in it hangs in the kernel (see `ps -eo pid,stat`)"
+            f" {KILL_DEADLINE_S:.0f} s; a process in it hangs in the kernel (`ps -eo pid,stat`)"
         )
     _await_loop_devices(state)
     state.record.unlink(missing_ok=True)
@@ -43,11 +41,11 @@ def clear(state: StateFolder, *, log: Callable[[str], None]) -> None:
 
 
 def _await_loop_devices(state: StateFolder) -> None:
-    """The kernel lets go of a mounted image a moment after its last process."""
+    """Return the kernel lets go of a mounted image a moment after its last process."""
     if not procs.wait_for(lambda: not loop_devices(state), timeout_s=LOOP_DEADLINE_S):
         raise TestbedError(
             f"testbed: images are still attached to {', '.join(loop_devices(state))} after"
-            f" {LOOP_DEADLINE_S:.0f} s; `losetup -a` and `grep testbed /proc/*/mountinfo` show by whom"
+            f" {LOOP_DEADLINE_S:.0f} s; `losetup -a` and /proc/*/mountinfo show by whom"
         )
 
 

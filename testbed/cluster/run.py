@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from testbed.cluster import slurm
@@ -23,8 +24,10 @@ from testbed.cluster.session import Session
 from testbed.cluster.tree import Tree, read_tree
 
 WAIT_S = 30
+_GIVEN_BACK = "salloc: Relinquishing"
 _ORDINARY = re.compile(
-    r"salloc: (Granted|Relinquishing|Pending|Waiting|Nodes|job \d+ (queued|has been))"
+    r"salloc: (Granted|Pending|Waiting|Nodes|job \d+ (queued|has been))"
+    r"|srun: Force Terminated StepId"
     r"|srun: error: \S+: task 0: (Exited with exit code|Terminated|Killed|Interrupt|Hangup|Quit)"
 )
 
@@ -57,14 +60,19 @@ def run(state: StateFolder, allocation: Allocation, command: Sequence[str]) -> i
     log.unlink()
     if not session.command_began and code < 128:
         raise TestbedError(_no_allocation(tree, allocation, lines))
-    for line in lines:
-        if line and not _ORDINARY.match(line):
-            print(line, file=sys.stderr)
+    for line in unusual_lines(lines):
+        print(line, file=sys.stderr)
     return code
 
 
+def unusual_lines(lines: Sequence[str]) -> list[str]:
+    """Tell what salloc and srun said beyond the ordinary, until the allocation was given back."""
+    before = takewhile(lambda line: not line.startswith(_GIVEN_BACK), lines)
+    return [line for line in before if line and not _ORDINARY.match(line)]
+
+
 def require_up(state: StateFolder) -> Tree:
-    """The living testbed; raises NotUp when there is none."""
+    """Return the living testbed; raises NotUp when there is none."""
     tree = read_tree(state)
     if tree is None:
         raise NotUp(
@@ -103,7 +111,7 @@ def _no_allocation(tree: Tree, allocation: Allocation, lines: list[str]) -> str:
 
 
 def caller_environment() -> Mapping[str, str]:
-    """The caller's environment without another Slurm's traces; a virtual environment comes first."""
+    """Return the caller's environment, its virtual environment first, no other Slurm's traces."""
     environment = clean_environment()
     if sys.prefix != sys.base_prefix:
         programs = str(Path(sys.executable).parent)

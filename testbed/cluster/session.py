@@ -140,7 +140,7 @@ class Session:
             terminal.copy_some(0, self._remote)
 
     def _drain(self) -> None:
-        """What the command wrote last is still in its terminal when its step has ended."""
+        """Tell what the command wrote last is still in its terminal when its step has ended."""
         while self._remote is not None:
             ready, _, _ = select.select([self._remote], [], [], 0)
             if not ready or not terminal.copy_some(self._remote, 1):

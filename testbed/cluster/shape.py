@@ -15,7 +15,7 @@ LOGIN_ADDRESS = f"{NETWORK}.254"
 
 @dataclass(frozen=True)
 class Shape:
-    """What `up` was asked for. `shm_mib` and `tmp_mib` are each node's /dev/shm and /tmp, in MiB."""
+    """What `up` was asked for; `shm_mib` and `tmp_mib` size each node's /dev/shm and /tmp."""
 
     nodes: int = 8
     gpus_per_node: int = 4
@@ -44,7 +44,7 @@ class Shape:
         return "node1" if self.nodes == 1 else f"node[1-{self.nodes}]"
 
     def address(self, name: str) -> str:
-        """The address of a node (or of the login host)."""
+        """Return the address of a node (or of the login host)."""
         if name == LOGIN_NAME:
             return LOGIN_ADDRESS
         return f"{NETWORK}.{name.removeprefix('node')}"
@@ -56,5 +56,5 @@ class Shape:
         return "\n".join(["127.0.0.1 localhost", *lines]) + "\n"
 
     def as_dict(self) -> dict[str, int]:
-        """The shape as JSON-able values; `Shape(**d)` reads it back."""
+        """Return the shape as JSON-able values; `Shape(**d)` reads it back."""
         return asdict(self)

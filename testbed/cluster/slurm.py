@@ -32,7 +32,7 @@ class Step:
 
 
 def _query(login_pid: int, command: list[str]) -> list[list[str]]:
-    """The fields of each line of a query; no line when Slurm does not answer."""
+    """Return the fields of each line of a query; no line when Slurm does not answer."""
     try:
         done = run_on(login_pid, command, timeout_s=QUERY_DEADLINE_S)
     except subprocess.TimeoutExpired:
@@ -43,11 +43,11 @@ def _query(login_pid: int, command: list[str]) -> list[list[str]]:
 def node_states(login_pid: int) -> dict[str, str]:
     """Each node's state in sinfo's long words; empty when slurmctld does not answer."""
     rows = _query(login_pid, ["sinfo", "--noheader", "--Node", "--format=%N|%T"])
-    return {name: state for name, state in rows}
+    return {row[0]: row[1] for row in rows if len(row) == 2}
 
 
 def node_problems(login_pid: int) -> list[str]:
-    """What is wrong with the nodes by Slurm's own word."""
+    """Tell what is wrong with the nodes by Slurm's own word."""
     states = node_states(login_pid)
     if not states:
         return ["slurmctld does not answer"]

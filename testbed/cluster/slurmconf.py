@@ -72,8 +72,6 @@ def _behaviour() -> list[str]:
         "LaunchParameters=use_interactive_step",
         # A small cluster on a busy machine: a slow answer is not a dead node.
         "SlurmdTimeout=300",
-        # An allocation whose salloc is gone is ended; otherwise it would hold its nodes for ever.
-        "InactiveLimit=60",
         # No mail program is needed on the machine.
         "MailProg=/bin/true",
         "SlurmctldDebug=info",

@@ -18,7 +18,7 @@ PLUGIN_NAME = "spank_pyxis.so"
 
 
 def build_plugin(state: StateFolder) -> Path:
-    """The compiled plugin in the state folder; compiles it when its source (or flags) changed."""
+    """Return the compiled plugin; compiles it when its source, Slurm or the flags changed."""
     sources = sorted(SOURCES.glob("*.c"))
     digest = hashlib.sha256(" ".join(FLAGS).encode())
     digest.update(Path("/usr/include/slurm/slurm_version.h").read_bytes())

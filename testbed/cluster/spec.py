@@ -15,13 +15,11 @@ SPEC_FILE = "spec.json"
 
 @dataclass(frozen=True)
 class Spec:
-    """`keep` are folders that stay visible on nodes although what lies above them is private there;
-    `nvidia_smi` is the script put on every node's PATH."""
+    """`keep` are folders that stay visible on nodes although what lies above is private there."""
 
     state: StateFolder
     shape: Shape
     keep: tuple[Path, ...]
-    nvidia_smi: Path | None
 
     def write(self) -> Path:
         """Write the spec into the state folder and return its path."""
@@ -30,7 +28,6 @@ class Spec:
             "state": str(self.state.root),
             "shape": self.shape.as_dict(),
             "keep": [str(p) for p in self.keep],
-            "nvidia_smi": str(self.nvidia_smi) if self.nvidia_smi else None,
         }
         path.write_text(json.dumps(facts, indent=2) + "\n")
         return path
@@ -39,16 +36,14 @@ class Spec:
 def read_spec(path: Path) -> Spec:
     """Read back what `Spec.write` wrote."""
     facts = json.loads(path.read_text())
-    script = facts["nvidia_smi"]
     return Spec(
         state=StateFolder(Path(facts["state"])),
         shape=Shape(**facts["shape"]),
         keep=tuple(Path(p) for p in facts["keep"]),
-        nvidia_smi=Path(script) if script else None,
     )
 
 
 def own_folders(state: StateFolder) -> tuple[Path, ...]:
-    """The folders every host must see wherever they lie: checkout, state folder, virtual environment."""
+    """Return the folders every host must see: checkout, state folder, virtual environment."""
     folders = {PROJECT_ROOT, state.root, Path(sys.prefix), Path(sys.base_prefix)}
     return tuple(sorted(folders))

@@ -55,7 +55,7 @@ def bind(source: str, target: str, *, recursive: bool = True, read_only: bool = 
 
 
 def make_mounts_private() -> None:
-    """Cut this mount namespace off: nothing mounted from here on is seen outside, nor the reverse."""
+    """Cut this mount namespace off: what is mounted here is not seen outside, nor the reverse."""
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from testbed.cluster import handover
-from testbed.cluster.enter import NOT_EXECUTABLE, NOT_FOUND
+from testbed.cluster.become import NOT_EXECUTABLE, become
 
 
 def become_command(path: Path) -> NoReturn:
@@ -28,7 +28,7 @@ def become_command(path: Path) -> NoReturn:
             os.dup2(fd, number)
             os.close(fd)
     channel.close()
-    _execute(order.command)
+    become(order.command)
 
 
 def _take_terminal(channel: socket.socket, order: handover.Order) -> None:
@@ -38,17 +38,19 @@ def _take_terminal(channel: socket.socket, order: handover.Order) -> None:
     fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
     handover.send(channel, "terminal", [master])
     os.close(master)
-    if os.getsid(0) != os.getpid():
-        os.setsid()
+    _lead_a_session()
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for number in range(3):
         os.dup2(slave, number)
     os.close(slave)
 
 
-def _execute(command: list[str]) -> NoReturn:
-    try:
-        os.execvp(command[0], command)
-    except OSError as error:
-        os.write(2, f"testbed: {command[0]}: {error.strerror}\n".encode())
-        os._exit(NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE)
+def _lead_a_session() -> None:
+    """Become a session leader, as the owner of a terminal must be.
+
+    Slurm made this process the leader of a process group, which may not start a session; it joins
+    its parent's group first. The group it gets with the session has the same number as before, so
+    that Slurm's signals still reach it.
+    """
+    os.setpgid(0, os.getpgid(os.getppid()))
+    os.setsid()

@@ -12,6 +12,8 @@ from testbed.cluster.paths import StateFolder
 from testbed.cluster.procs import Process
 from testbed.cluster.shape import Shape
 
+DAEMONS = ("slurmctld", "slurmd")
+
 
 @dataclass(frozen=True)
 class Record:
@@ -44,7 +46,7 @@ class Tree:
     nodes: dict[str, NodeTree]
 
     def problems(self) -> list[str]:
-        """What should run and does not; empty when the whole testbed is alive."""
+        """Tell what should run and does not; empty when the whole testbed is alive."""
         found = [] if self.munged else ["munged is dead"]
         for name in self.record.shape.names:
             node = self.nodes.get(name)
@@ -52,12 +54,14 @@ class Tree:
             if node is None:
                 found.append(f"{name} is dead")
             else:
-                found += [f"{daemon} of {name} is dead" for daemon in wanted if daemon not in node.daemons]
+                found += [
+                    f"{daemon} of {name} is dead" for daemon in wanted if daemon not in node.daemons
+                ]
         return found
 
 
 def read_record(state: StateFolder) -> Record | None:
-    """The record of the state folder, or None when there is none that can be read."""
+    """Return the record of the state folder, or None when there is none that can be read."""
     try:
         facts = json.loads(state.record.read_text())
         return Record(
@@ -94,7 +98,7 @@ def anchor_is_alive(record: Record) -> bool:
 
 
 def read_tree(state: StateFolder) -> Tree | None:
-    """The live testbed of this state folder; None when its anchor is not alive."""
+    """Return the live testbed of this state folder; None when its anchor is not alive."""
     record = read_record(state)
     if record is None or not anchor_is_alive(record):
         return None
@@ -108,7 +112,7 @@ def read_tree(state: StateFolder) -> Tree | None:
     for init in mine:
         name = init.name.removeprefix(COMM_PREFIX)
         if name in record.shape.names:
-            daemons = {p.name: p for p in children.get(init.pid, []) if p.name.startswith("slurm")}
+            daemons = {p.name: p for p in children.get(init.pid, []) if p.name in DAEMONS}
             nodes[name] = NodeTree(name=name, init=init, daemons=daemons)
     munged = next((p for p in mine if p.name == "munged"), None)
     return Tree(record=record, anchor=anchor, munged=munged, nodes=nodes)

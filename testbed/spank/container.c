@@ -153,10 +153,8 @@ int container_prepare(const struct step *step)
 	}
 	if (check_image_is_path() < 0)
 		return -1;
-	if (create(step) < 0) {
-		report_add("failed to create container filesystem for image: %s", request.image);
+	if (create(step) < 0)
 		return -1;
-	}
 	return request.name == NULL ? 0 : pin(step);
 }
 

@@ -136,9 +136,15 @@ static int mount_node_parts(void)
 		const char *path;
 		bool read_only;
 	} parts[] = {
-		{ "/usr", true },	    { "/proc", false },	     { "/sys", false },
-		{ "/dev", false },	    { "/run/emulated-gpu", false }, { "/etc/hosts", false },
-		{ "/etc/hostname", false }, { "/etc/resolv.conf", false },
+		{ "/usr", true },
+		{ "/etc/alternatives", true }, /* half of /usr/bin's names lead through it */
+		{ "/proc", false },
+		{ "/sys", false },
+		{ "/dev", false },
+		{ "/run/emulated-gpu", false },
+		{ "/etc/hosts", false },
+		{ "/etc/hostname", false },
+		{ "/etc/resolv.conf", false },
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(parts); i++)
@@ -202,7 +208,13 @@ static int enter_root(void)
 
 int rootfs_build(const struct step *step)
 {
-	if (mount_layers(step) < 0 || mount_node_parts() < 0 || mount_pmix(step) < 0 || mount_requests(step) < 0)
+	if (mount_layers(step) < 0) {
+		report_add("failed to create container filesystem for image: %s", request.image);
 		return -1;
-	return enter_root();
+	}
+	if (mount_node_parts() < 0 || mount_pmix(step) < 0 || mount_requests(step) < 0 || enter_root() < 0) {
+		report_add("couldn't start container");
+		return -1;
+	}
+	return 0;
 }
