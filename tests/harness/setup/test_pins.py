@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import re
 import subprocess
@@ -34,6 +35,34 @@ def asked_for() -> set[str]:
 
 def test_every_dependency_of_the_project_is_pinned() -> None:
     assert asked_for() == set(pinned(DIRECT))
+
+
+def imported() -> set[str]:
+    """Top-level packages that the project imports, its own and the standard library's left out."""
+    own = {"ci", "fixtures", "harness", "reports", "testbed", "tests"}
+    found: set[str] = set()
+    for folder in own - {"testbed"}:
+        for path in (ROOT / folder).rglob("*.py"):
+            found |= top_level_imports(ast.parse(path.read_text(encoding="utf-8")))
+    return found - own - set(sys.stdlib_module_names)
+
+
+def top_level_imports(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_what_is_imported_is_asked_for_and_what_is_asked_for_is_used() -> None:
+    named_otherwise = {"yaml": "pyyaml", "allure": "allure-pytest"}
+    tools = {"mypy", "pytest-timeout", "pytest-xdist", "ruff", "types-pyyaml", "uv"}
+    used = {normal(named_otherwise.get(name, name)) for name in imported()}
+
+    assert used == asked_for() - tools
 
 
 def test_the_lock_agrees_with_every_direct_pin() -> None:
