@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _LABEL = re.compile(r"^\s*(\d+): ?(.*)$")
 
 TAIL_BYTES = 100_000
@@ -33,11 +33,11 @@ def parse_line(number: int, raw: str) -> LogLine:
 
 
 def read_lines(path: Path) -> list[LogLine]:
-    """Return all lines of a log; a log that does not exist yet has none."""
-    if not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return [parse_line(number, raw) for number, raw in enumerate(text.splitlines(), start=1)]
+    """Return all lines of a log, an unfinished last one too; a log that does not exist yet has none."""
+    raw_lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    if not raw_lines[-1]:
+        raw_lines.pop()
+    return [_decoded(number, raw) for number, raw in enumerate(raw_lines, start=1)]
 
 
 def tail(path: Path, lines: int = 15) -> str:
@@ -71,4 +71,8 @@ class LogFollower:
         *whole, self._rest = (self._rest + added).split(b"\n")
         for raw in whole:
             self._number += 1
-            yield parse_line(self._number, raw.decode("utf-8", errors="replace"))
+            yield _decoded(self._number, raw)
+
+
+def _decoded(number: int, raw: bytes) -> LogLine:
+    return parse_line(number, raw.decode("utf-8", errors="replace"))

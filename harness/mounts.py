@@ -30,13 +30,14 @@ def parse_mounts(text: str, *, where: str) -> tuple[Mount, ...]:
 
 
 def _parse_one(pair: str, where: str) -> Mount:
-    source, _, rest = pair.strip().partition(":")
-    target, _, flags = (rest or source).partition(":")
-    if not source.startswith("/") or not target.startswith("/"):
+    source, *rest = pair.strip().split(":")
+    target = rest[0] if rest else source
+    wrong = not source.startswith("/") or not target.startswith("/") or "" in rest or len(rest) > 2
+    if wrong:
         raise SettingsError(
             f"{where}: `{pair}` is not a mount; expected /host/path:/container/path[:flags]",
         )
-    return Mount(Path(source), PurePosixPath(target), flags)
+    return Mount(Path(source), PurePosixPath(target), ":".join(rest[1:]))
 
 
 def check_sources(mounts: Sequence[Mount], *, where: str) -> None:
@@ -50,10 +51,13 @@ def check_sources(mounts: Sequence[Mount], *, where: str) -> None:
 
 
 def host_path(container_path: str, mounts: Sequence[Mount]) -> Path | None:
-    """Return where a container path lies on the host, through the longest matching mount, or ``None``."""
+    """Return where a container path lies on the host, or ``None`` if no mount leads there.
+
+    The longest matching target counts, and of two mounts on one target the later, which covers the earlier.
+    """
     path = PurePosixPath(container_path)
     matching = [mount for mount in mounts if path == mount.target or mount.target in path.parents]
     if not matching:
         return None
-    mount = max(matching, key=lambda each: len(each.target.parts))
+    mount = max(reversed(matching), key=lambda each: len(each.target.parts))
     return mount.source / path.relative_to(mount.target)

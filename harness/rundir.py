@@ -92,7 +92,7 @@ class RunDirectory:
 
 def _point(link: Path, target: Path) -> None:
     """Make ``link`` a relative symbolic link to ``target``, replacing an older link but nothing else."""
-    if link.exists() and not link.is_symlink():
+    if link == target or (link.exists() and not link.is_symlink()):
         return
     draft = link.with_name(f".latest.{os.getpid()}")
     draft.unlink(missing_ok=True)

@@ -146,11 +146,12 @@ def _site(site: str | None, environ: Mapping[str, str], sites_dir: Path) -> Site
 def _explain(invalid: ValidationError, sources: Mapping[str, str], site_file: SiteFile) -> str:
     lines = []
     for error in invalid.errors():
-        name = str(error["loc"][0])
+        name, *inner = map(str, error["loc"])
         where = sources.get(name, "default")
         if error["type"] == "extra_forbidden":
             known = ", ".join(sorted(Settings.model_fields))
             lines.append(f"{site_file.where(name)}: unknown key `{name}`; known keys: {known}")
         else:
-            lines.append(f"{where}: {name.upper()}={error['input']!r}: {error['msg']}")
+            key = ".".join([name.upper(), *inner])
+            lines.append(f"{where}: {key}={error['input']!r}: {error['msg']}")
     return "; ".join(lines)

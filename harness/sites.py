@@ -49,17 +49,27 @@ def select_site(asked: str | None, cluster_name: str | None, sites_dir: Path) ->
 
 def load_site(path: Path) -> SiteFile:
     """Read a site file: a mapping of settings. Errors name the file and the line."""
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
-    except yaml.YAMLError as broken:
-        raise SettingsError(f"{path}: not YAML: {' '.join(str(broken).split())}") from None
+    except (OSError, ValueError, yaml.YAMLError) as broken:
+        raise SettingsError(f"{path}: cannot be read as YAML: {' '.join(str(broken).split())}") from None
     if root is None:
         return SiteFile(path.stem, path)
     if not isinstance(root, yaml.MappingNode) or not isinstance(values, dict):
         raise SettingsError(
             f"{path}:1: a site file is a mapping of settings, not a {type(values).__name__}"
         )
-    lines = {str(key.value): key.start_mark.line + 1 for key, _ in root.value}
-    return SiteFile(path.stem, path, {str(key): value for key, value in values.items()}, lines)
+    return SiteFile(
+        path.stem, path, {str(key): value for key, value in values.items()}, _lines(path, root)
+    )
+
+
+def _lines(path: Path, root: yaml.MappingNode) -> dict[str, int]:
+    lines: dict[str, int] = {}
+    for key, _ in root.value:
+        line = key.start_mark.line + 1
+        if lines.setdefault(str(key.value), line) != line:
+            raise SettingsError(f"{path}:{line}: `{key.value}` stands on line {lines[key.value]} too")
+    return lines

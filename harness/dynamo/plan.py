@@ -10,7 +10,7 @@ from typing import Any
 from harness.dynamo.launch import LaunchContext, frontend_step, worker_step
 from harness.dynamo.topologies import topology
 from harness.settings import Settings
-from harness.slurm.nodelist import fold
+from harness.slurm.nodelist import expand, fold
 from harness.slurm.srun import StepSpec
 from harness.topology import Placement, place
 
@@ -105,9 +105,11 @@ def make_plan(
     log_root: Path,
 ) -> Plan:
     """Plan the named topologies on ``nodes``, the head node first. Raises :class:`PlanError`."""
+    # srun numbers ranks along Slurm's own order of the nodes: a head node in the middle of it stays there.
+    in_order = expand(fold(nodes))
     deployments = []
     for name in names:
-        placement = place(topology(name, settings), nodes, head_node=nodes[0])
+        placement = place(topology(name, settings), in_order, head_node=nodes[0])
         context = LaunchContext(
             settings=settings,
             name=name,
