@@ -10,6 +10,7 @@ from pathlib import Path
 from reports.commands import run
 from reports.errors import ReportError
 from reports.facts import facts_of
+from reports.opening import open_at_top
 from reports.outside import has_policy, keep_inside, outside_addresses
 from reports.toolchain import RENDERER, Toolchain, ensure_toolchain
 
@@ -23,10 +24,11 @@ def render(run_dir: Path, say: Callable[[str], None]) -> Path:
     Raises :class:`ReportError` when there is nothing to render, the renderer cannot be had or
     fails, or the page would load something from outside.
     """
+    run_dir = run_dir.resolve()
     results = _results(run_dir)
     tools = ensure_toolchain(say)
     with tempfile.TemporaryDirectory(prefix=".report.", dir=run_dir) as room:
-        page = keep_inside(_generate(tools, results, room=Path(room)))
+        page = open_at_top(keep_inside(_generate(tools, results, room=Path(room))))
         check_inside(page)
         draft = Path(room) / REPORT
         draft.write_text(page, encoding="utf-8")
@@ -69,7 +71,7 @@ def _generate(tools: Toolchain, results: Path, *, room: Path) -> str:
             "generate",
             "--config",
             RENDERER / "allurerc.mjs",
-            results.resolve(),
+            results,
         ],
         cwd=room,
         env={"REPORT_FACTS": str(facts), "PATH": tools.node.search_path()},

@@ -58,14 +58,24 @@ def test_a_run_becomes_one_file_that_asks_nobody_outside(run_dir: Path) -> None:
     text = report.read_text(encoding="utf-8")
     assert report == run_dir / "report.html"
     assert "<title> PASS, emulated engine: 1 passed, 0 failed, 0 not run </title>" in text
-    assert "test_every_rank_reports_model_init" not in outside_addresses(text)
     assert outside_addresses(text) == []
     assert "googletagmanager" not in text
+    assert 'addEventListener("scroll", stay, true)' in text
     assert sorted(path.name for path in run_dir.iterdir()) == [
         "allure-results",
         "report.html",
         "verdict.json",
     ]
+
+
+@pytest.mark.slow
+def test_a_run_is_rendered_when_named_from_where_one_stands(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run_dir.parent)
+    Path("latest").symlink_to(run_dir.name)
+
+    assert render(Path("latest"), say=print) == run_dir / "report.html"
 
 
 @pytest.mark.slow
