@@ -16,7 +16,7 @@ from harness.errors import HarnessError, PlanError, QualificationError
 from harness.facts import run_facts
 from harness.http import Http
 from harness.nodes.inspection import NodeInspector
-from harness.nodes.residue import Residue
+from harness.nodes.residue import Residue, ResidueKind
 from harness.nodes.snapshot import Snapshot
 from harness.once import NotRun, Once
 from harness.preflight import check_settings
@@ -108,6 +108,7 @@ class QualificationRun:
         self._deployments: dict[tuple[str, int], Once[Deployment]] = {}
         self._shutdowns: dict[tuple[str, int], Once[Shutdown]] = {}
         self._made_deployments: list[Deployment] = []
+        self._reported: set[tuple[ResidueKind, str, str]] = set()
         self._services_failure: QualificationError | None = None
         self._live: Deployment | None = None
 
@@ -134,21 +135,26 @@ class QualificationRun:
         return self._shutdowns[key].get()
 
     def residue(self, after: Snapshot) -> list[Residue]:
-        """Return what the ended steps of this run left on the nodes of ``after``."""
+        """Return what the ended steps of this run left on the nodes of ``after``.
+
+        What an earlier shutdown has been blamed for already is left out.
+        """
         steps = [step for each in self._made_deployments for step in each.all_steps]
-        return self.inspector.residue(
+        left = self.inspector.residue(
             self.baseline.get(),
             after,
             stopped_steps={step.number for step in steps if step.exit_code is not None},
             services_stopped=all(step.exit_code is not None for step in steps),
             tolerance_mib=self.settings.gpu_tolerance_mib,
         )
+        return [each for each in left if (each.kind, each.node, each.name) not in self._reported]
 
     def check_nodes_clean(self, nodes: Sequence[str]) -> None:
         """Raise :class:`~harness.errors.ResidueError` for what ended steps left on these nodes."""
         if nodes:
             left = self.residue(self.snapshot("scaled", nodes))
             if left:
+                self._blame(left)
                 raise leftovers(left, "on nodes without a replica")
 
     def fail(self, deployment: Deployment, error: QualificationError) -> None:
@@ -250,7 +256,11 @@ class QualificationRun:
             steps=self.slurm.steps,
         )
         self._live = None
+        self._blame(shutdown.residue)
         return shutdown
+
+    def _blame(self, left: Sequence[Residue]) -> None:
+        self._reported |= {(each.kind, each.node, each.name) for each in left}
 
     def _engine_versions(self) -> set[str]:
         workers = [worker for each in self._made_deployments for worker in each.all_workers]

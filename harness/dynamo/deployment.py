@@ -27,6 +27,9 @@ from harness.slurm.srun import StepSpec
 from harness.slurm.step import Step
 from harness.topology import WorkerPlacement
 
+SERVICES_STOP_SIGNAL = "USR1"
+"""What start_frontend_services.sh stops its services for, in order; it says why it is not TERM."""
+
 OnProgress = Callable[["Deployment"], None]
 
 
@@ -122,7 +125,10 @@ class Deployment:
         """Stop the frontend, NATS and etcd, in this order within their step."""
         budget_s = self.plan.context.settings.stop_timeout_s
         [report] = stop_steps(
-            self._slurm, [(self.frontend_step, never_registered)], budget_s=budget_s
+            self._slurm,
+            [(self.frontend_step, never_registered)],
+            budget_s=budget_s,
+            signal=SERVICES_STOP_SIGNAL,
         )
         self.state = State.STOPPED
         self._directory.event("services stopped", {"deployment": self.name, "report": str(report)})

@@ -78,6 +78,7 @@ def stop_steps(
     steps: Sequence[tuple[Step, Callable[[], bool]]],
     *,
     budget_s: float,
+    signal: str = "TERM",
 ) -> list[StopReport]:
     """Stop steps together and report on each; ``registered`` beside a step says whether it still is.
 
@@ -86,7 +87,7 @@ def stop_steps(
     stopping = [_Stopping(step, registered) for step, registered in steps]
     for each in stopping:
         if each.step.exit_code is None and each.step.step_id:
-            slurm.signal(each.step.step_id, "TERM")
+            slurm.signal(each.step.step_id, signal)
     deadline = Deadline.after(budget_s)
     wait_until(lambda: all([each.look(deadline) for each in stopping]), deadline)
     _escalate(slurm, [each for each in stopping if each.ended_s is None])

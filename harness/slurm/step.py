@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.deadline import Deadline, wait_until
 from harness.errors import ContainerError, InfraError, QualificationError, SlurmError, StepEnded
-from harness.logs import LogFollower, LogLine, tail
+from harness.logs import LogFollower, LogLine, read_lines, tail
 from harness.slurm.srun import StepSpec
 from harness.slurm.words import (
     Launched,
@@ -20,6 +20,9 @@ from harness.slurm.words import (
     parse_pyxis,
     parse_task_end,
 )
+
+LAST_WORDS = 6
+"""Lines of a dead rank that its error quotes; the log holds all."""
 
 CONTAINER_START_S = 30.0
 """Seconds after the launch within which an end may be Pyxis's doing; importing an image takes longer
@@ -114,9 +117,12 @@ class Step:
         if self.node_failures:
             return InfraError(f"{self.where}: {self.node_failures[0]} {evidence}")
         if ends := self._first_ends():
-            return StepEnded(f"{self.where}: {describe_ends(ends)} {words}")
+            said = self._last_words(ends[0].ranks[0])
+            return StepEnded(f"{self.where}: {describe_ends(ends)} {evidence}{said}")
         if self.cancelled:
-            return InfraError(f"{self.where}: cancelled {self.cancelled[0] or 'by scancel'} {evidence}")
+            return InfraError(
+                f"{self.where}: cancelled {self.cancelled[0] or 'by scancel'} {evidence}"
+            )
         code = f"exit code {self.exit_code}"
         if not self.launched:
             return SlurmError(
@@ -132,6 +138,16 @@ class Step:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(timeout_s)
+
+    def _last_words(self, rank: int) -> str:
+        """Return the last lines of one rank, without the shell's trace and Slurm's own words."""
+        lines = [line.text for line in read_lines(self.err) if line.rank == rank]
+        own = [text for text in lines if text.strip() and not text.startswith(("+", "slurmstepd"))]
+        if not own:
+            return ""
+        return "\n".join(
+            [f"\nlast words of rank {rank}:", *(f"  {text}" for text in own[-LAST_WORDS:])]
+        )
 
     def _first_ends(self) -> list[TaskEnd]:
         """The end that came first. What Slurm kills because of it follows, and is left out.

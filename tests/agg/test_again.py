@@ -25,5 +25,7 @@ def test_second_deployment_serves(chat: Chat) -> None:
 
 def test_second_deployment_leaves_nothing_either(shutdown: Shutdown) -> None:
     """The second shutdown is as orderly as the first, and leaves as little."""
-    assert all(report.orderly for report in (*shutdown.workers, shutdown.services))
+    reports = (*shutdown.workers, shutdown.services)
+
+    assert [str(report) for report in reports if not report.orderly] == []
     shutdown.check_nothing_left()

@@ -46,5 +46,7 @@ class TestScaling:
 @pytest.mark.lifecycle("shutdown")
 def test_last_replica_and_services_leave_nothing(shutdown: Shutdown) -> None:
     """The last replica, frontend, NATS and etcd stop in order; every node is as before."""
-    assert all(report.orderly for report in (*shutdown.workers, shutdown.services))
+    reports = (*shutdown.workers, shutdown.services)
+
+    assert [str(report) for report in reports if not report.orderly] == []
     shutdown.check_nothing_left()

@@ -3,7 +3,9 @@
 # tell the task when it failed. LEADER_STATE and WORKER_TASK_PID come from start_trtllm_worker.sh.
 set -uo pipefail
 
-"$@" &
+# bash cannot undo an ignored signal that it was started with; Python can.
+default_term='import os, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])'
+python3 -I -S -c "$default_term" "$@" &
 leader=$!
 echo "$leader" >"$LEADER_STATE/pid"
 [ -e "$LEADER_STATE/stop" ] && kill -TERM "$leader"

@@ -5,10 +5,11 @@
 # SERVICE_LOGS, the folder for the logs of etcd and NATS. The frontend's own output is the step's.
 #
 # Each service is waited for, not slept for. If any of the three ends, the step ends and says which.
-# On SIGTERM the frontend goes first and etcd last, so that nothing loses its lease while it drains.
+# On SIGUSR1 the frontend goes first and etcd last, so that nothing loses its lease while it drains. It is
+# not SIGTERM because Slurm may send that to every process of the step (see start_trtllm_worker.sh): etcd
+# would go with the first. The services ignore SIGUSR1. SIGTERM is taken as well, as a request to hurry.
 set -uo pipefail
-# Each service gets a process group of its own: Slurm signals the task's whole group at once, and the
-# order of the shutdown is ours.
+# Each service gets a process group of its own, out of reach of signals to the task's group.
 set -m
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,37 +19,48 @@ here=$(cd "$(dirname "$0")" && pwd)
 data=$(mktemp -d /tmp/frontend-services.XXXXXX)
 etcd_pid="" nats_pid="" frontend_pid="" stopping=""
 
-stop_one() { # NAME PID
-    [ -n "$2" ] || return 0
-    kill -TERM "$2" 2>/dev/null
-    wait "$2" 2>/dev/null
-    echo "$1 stopped with exit code $?"
+ask_to_stop() { # PID
+    [ -z "$1" ] || kill -TERM "$1" 2>/dev/null
 }
 
-stop_all() {
-    stop_one frontend "$frontend_pid"
-    stop_one nats-server "$nats_pid"
-    stop_one etcd "$etcd_pid"
+await_end() { # NAME PID; returns the service's exit code
+    [ -n "$2" ] || return 0
+    wait "$2" 2>/dev/null
+    local code=$?
+    echo "$1 stopped with exit code $code"
+    return "$code"
+}
+
+stop_rest() {
+    for service in "nats-server $nats_pid" "etcd $etcd_pid"; do
+        ask_to_stop "${service#* }"
+        await_end "${service%% *}" "${service#* }"
+    done
     rm -rf "$data"
 }
 
-on_term() { stopping=yes; }
-trap on_term TERM INT
+on_stop() {
+    stopping=yes
+    ask_to_stop "$frontend_pid" # here, so that the wait below ends whenever the signal comes
+}
+trap on_stop USR1 TERM INT
 
 fail() {
     echo "start_frontend_services: $1" >&2
-    stop_all
+    ask_to_stop "$frontend_pid"
+    await_end frontend "$frontend_pid"
+    stop_rest
     exit 1
 }
 
 peer="http://127.0.0.1:$((ETCD_PORT + 1))"
-etcd --name head --data-dir "$data/etcd" \
+(trap '' USR1 && exec etcd --name head --data-dir "$data/etcd" \
     --listen-client-urls "http://0.0.0.0:$ETCD_PORT" --advertise-client-urls "http://$HEAD_NODE_IP:$ETCD_PORT" \
     --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" --initial-cluster "head=$peer" \
-    >"$SERVICE_LOGS/etcd.log" 2>&1 &
+    >"$SERVICE_LOGS/etcd.log" 2>&1) &
 etcd_pid=$!
-nats-server --jetstream --store_dir "$data/nats" --addr 0.0.0.0 --port "$NATS_PORT" \
-    >"$SERVICE_LOGS/nats.log" 2>&1 &
+(trap '' USR1 && exec nats-server --jetstream --store_dir "$data/nats" --addr 0.0.0.0 --port "$NATS_PORT" \
+    >"$SERVICE_LOGS/nats.log" 2>&1) &
 nats_pid=$!
 
 python3 "$here/wait_for_service.py" etcd "$HEAD_NODE_IP" "$ETCD_PORT" "$etcd_pid" ||
@@ -57,15 +69,17 @@ python3 "$here/wait_for_service.py" nats "$HEAD_NODE_IP" "$NATS_PORT" "$nats_pid
     fail "NATS does not serve on $HEAD_NODE_IP:$NATS_PORT; see $SERVICE_LOGS/nats.log"
 echo "etcd and NATS serve on $HEAD_NODE_IP"
 
-python3 -m dynamo.frontend --http-port "$DYN_HTTP_PORT" &
+(trap '' USR1 && exec python3 -m dynamo.frontend --http-port "$DYN_HTTP_PORT") &
 frontend_pid=$!
 
 # Ends on a signal, or with the first service that ends by itself.
 [ -n "$stopping" ] || wait -n "$etcd_pid" "$nats_pid" "$frontend_pid"
 code=$?
 if [ -n "$stopping" ]; then
-    stop_all
-    exit 0
+    await_end frontend "$frontend_pid"
+    code=$?
+    stop_rest
+    exit "$code"
 fi
 for service in "etcd $etcd_pid" "nats-server $nats_pid" "frontend $frontend_pid"; do
     kill -0 "${service##* }" 2>/dev/null || fail "${service%% *} ended by itself with exit code $code"

@@ -4,10 +4,11 @@
 # In the environment: MODEL_PATH, SERVED_MODEL_NAME, ENGINE_CONFIG, DISAGGREGATION_MODE, WORKER_MODULE,
 # ETCD_ENDPOINTS, NATS_SERVER.
 #
-# Shutdown. Slurm sends SIGTERM to every process of the task's process group. Were the MPI processes in
-# it, each would die on the spot, the leader could not drain, and shared memory and GPU memory would be
-# left. So the launcher runs in a group of its own, and SIGTERM goes on to Dynamo's process alone (on rank
-# 0); that one drains, shuts the engine down, and so ends all ranks in order.
+# Shutdown. Depending on the site's ProctrackType, Slurm sends SIGTERM to this script alone (cgroup) or to
+# every process below it (linuxproc, pgid). An MPI process that gets it dies on the spot; then the leader
+# cannot drain, and shared memory and GPU memory are left. So the launcher and all below it start with
+# SIGTERM ignored, and Dynamo's process alone (rank 0) is given its default back: it drains, shuts the
+# engine down, and so ends all ranks in order.
 #
 # Failure. The launcher starts Dynamo in the background and does not look at its exit code: ranks would
 # wait for ever for a leader that is gone. run_leader.sh reports the code, and this task ends with it.
@@ -28,7 +29,7 @@ export LEADER_STATE WORKER_TASK_PID
 launcher=""
 
 on_term() {
-    : >"$LEADER_STATE/stop" # for a leader that is not started yet
+    { : >"$LEADER_STATE/stop"; } 2>/dev/null # for a leader that is not started yet
     if [ "$SLURM_PROCID" -eq 0 ] && [ -s "$LEADER_STATE/pid" ]; then
         kill -TERM "$(<"$LEADER_STATE/pid")" 2>/dev/null
     fi
@@ -37,7 +38,7 @@ on_term() {
 on_leader_failed() {
     code=$(<"$LEADER_STATE/code")
     echo "start_trtllm_worker: the leader's $WORKER_MODULE ended with exit code $code" >&2
-    kill -TERM -- "-$launcher" 2>/dev/null
+    kill -KILL -- "-$launcher" 2>/dev/null
     exit "$code"
 }
 
@@ -52,7 +53,10 @@ if [ "${DISAGGREGATION_MODE:-prefill_and_decode}" != prefill_and_decode ]; then
     command+=(--disaggregation-mode "$DISAGGREGATION_MODE")
 fi
 
-trtllm-llmapi-launch "$here/run_leader.sh" "${command[@]}" &
+(
+    trap '' TERM
+    exec trtllm-llmapi-launch "$here/run_leader.sh" "${command[@]}"
+) &
 launcher=$!
 
 # `wait` also returns when a trap ran; only an ended launcher ends the task.
