@@ -3,8 +3,10 @@ import { readFileSync } from "node:fs";
 
 const facts = JSON.parse(readFileSync(process.env.REPORT_FACTS, "utf8"));
 
-// Whose problem a failure is: the class that every named error of the suite carries in its first line.
-const whose = (name, letters) => ({ name, matchers: { message: new RegExp(`\\[${letters}\\]`) }, groupByMessage: true });
+// Whose problem a failure is. A failed assertion is always about the product; what Allure calls broken is a named error
+// of the suite, with its class in the first line. The reason of a test that did not run quotes such a line too.
+const named = (letters) => ({ statuses: ["broken"], message: new RegExp(`\\[${letters}\\]`) });
+const category = (name, ...matchers) => ({ name, matchers, groupByMessage: true });
 
 export default {
   name: facts.name,
@@ -12,16 +14,13 @@ export default {
   variables: facts.variables,
   categories: {
     rules: [
-      whose("FAIL: a promise of the product is broken", "FAIL"),
-      whose("LEAK: something was left behind", "LEAK"),
-      whose("CONFIG: what was asked for cannot work", "CONFIG"),
-      whose("INFRA: a node, the fabric, the file system or Slurm failed", "INFRA"),
-      whose("INVALID: nothing was proved", "INVALID"),
-      whose("HARNESS: this suite is at fault", "HARNESS"),
-      // A failed assertion carries no class: it is always about the product.
-      { name: "FAIL: a promise of the product is broken (assertion)", matchers: { statuses: ["failed"] }, groupByMessage: true },
-      { name: "not run", matchers: { statuses: ["skipped"] }, groupByMessage: true },
-      { name: "HARNESS: an error without a class", matchers: { statuses: ["broken", "unknown"] }, groupByMessage: true },
+      category("FAIL: a promise of the product is broken", { statuses: ["failed"] }, named("FAIL")),
+      category("LEAK: something was left behind", named("LEAK")),
+      category("CONFIG: what was asked for cannot work", named("CONFIG")),
+      category("INFRA: a node, the fabric, the file system or Slurm failed", named("INFRA")),
+      category("INVALID: nothing was proved", named("INVALID")),
+      category("HARNESS: this suite is at fault", { statuses: ["broken", "unknown"] }),
+      category("not run", { statuses: ["skipped"] }),
     ],
   },
   plugins: {
