@@ -55,7 +55,7 @@ def load_site(path: Path) -> SiteFile:
         values = yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError) as broken:
         raise SettingsError(f"{path}: cannot be read as YAML: {' '.join(str(broken).split())}") from None
-    if root is None:
+    if values is None:
         return SiteFile(path.stem, path)
     if not isinstance(root, yaml.MappingNode) or not isinstance(values, dict):
         raise SettingsError(
