@@ -27,13 +27,17 @@ def enter_and_run(pid: int, cwd: Path, command: list[str], *, gently: bool = Fal
     if gently:
         syscalls.die_with_parent(signal.SIGTERM)
     parent = os.getppid()
-    _join(pid)
+    # This process itself stays outside: in a namespace it would keep mounts alive after `down`.
+    namespaces = _open_namespaces(pid)
+    syscalls.setns(namespaces.pop("pid"))
     has_terminal = os.isatty(0)
     child = os.fork()
     if child == 0:
         if not has_terminal:
             os.setpgid(0, 0)
         syscalls.die_with_parent(signal.SIGTERM if gently else signal.SIGKILL)
+        for fd in namespaces.values():
+            syscalls.setns(fd)
         _execute(cwd, command)
     _pass_on_signals(child, interrupts_too=not has_terminal)
     if gently and os.getppid() != parent:
@@ -41,12 +45,10 @@ def enter_and_run(pid: int, cwd: Path, command: list[str], *, gently: bool = Fal
     return _wait(child)
 
 
-def _join(pid: int) -> None:
-    """Join all namespaces of `pid`; all are opened first, as /proc changes on the way."""
-    fds = [os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY) for kind in syscalls.LOGIN_NAMESPACES]
-    for fd in fds:
-        syscalls.setns(fd)
-        os.close(fd)
+def _open_namespaces(pid: int) -> dict[str, int]:
+    """Open all namespaces of `pid` at once, as /proc changes when they are joined."""
+    kinds = syscalls.LOGIN_NAMESPACES
+    return {kind: os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY) for kind in kinds}
 
 
 def _execute(cwd: Path, command: list[str]) -> NoReturn:

@@ -54,8 +54,8 @@ def down(state: StateFolder, *, log: Log = print) -> None:
 
 
 def _jobs_text(tree: Tree | None) -> str:
-    if tree is None:
-        return ""
+    if tree is None or tree.problems():
+        return ""  # There is nobody to ask.
     return ", ".join(f"{job.job_id} ({job.name})" for job in slurm.jobs(tree.anchor.pid))
 
 

@@ -31,7 +31,7 @@ _LOOP_CONTROL = (10, 237)
 
 
 def hidden_on_hosts(path: Path) -> bool:
-    """Whether a host would not see `path`, because it lies below a folder that is the host's own."""
+    """Tell whether `path` lies below a folder of which every host has its own."""
     return any(str(path).startswith(folder + "/") for folder in PRIVATE_FOLDERS)
 
 

@@ -18,12 +18,13 @@ from pathlib import Path
 
 from testbed.cluster import slurm
 from testbed.cluster.errors import NotUp, TestbedError
-from testbed.cluster.hosts import clean_environment
+from testbed.cluster.hosts import clean_environment, run_on
 from testbed.cluster.paths import StateFolder
 from testbed.cluster.session import Session
 from testbed.cluster.tree import Tree, read_tree
 
 WAIT_S = 30
+_GRANTED = re.compile(r"salloc: Granted job allocation (\d+)")
 _GIVEN_BACK = "salloc: Relinquishing"
 _ORDINARY = re.compile(
     r"salloc: (Granted|Pending|Waiting|Nodes|job \d+ (queued|has been))"
@@ -58,11 +59,19 @@ def run(state: StateFolder, allocation: Allocation, command: Sequence[str]) -> i
     code = session.run(salloc, environment=caller_environment(), log=log)
     lines = log.read_text(errors="replace").splitlines()
     log.unlink()
+    _make_sure_it_is_given_back(tree, lines)
     if not session.command_began and code < 128:
         raise TestbedError(_no_allocation(tree, allocation, lines))
     for line in unusual_lines(lines):
         print(line, file=sys.stderr)
     return code
+
+
+def _make_sure_it_is_given_back(tree: Tree, lines: Sequence[str]) -> None:
+    """End the job when salloc died before it could; its nodes would be held for hours."""
+    granted = [match.group(1) for line in lines if (match := _GRANTED.match(line))]
+    if granted and not any(line.startswith(_GIVEN_BACK) for line in lines):
+        run_on(tree.anchor.pid, ["scancel", granted[0]])
 
 
 def unusual_lines(lines: Sequence[str]) -> list[str]:

@@ -35,7 +35,7 @@ def pass_size_on(remote: int) -> None:
 def raw() -> Iterator[None]:
     """Hand every key through, Ctrl-C included; the terminal is put right again at the end."""
     before = termios.tcgetattr(0)
-    tty.setraw(0)
+    tty.setraw(0, termios.TCSADRAIN)  # What was typed ahead is the command's.
     try:
         yield
     finally:

@@ -1,0 +1,61 @@
+"""The testbed's pure parts: shape, configuration text, what of salloc's words is told."""
+
+from pathlib import Path
+
+import pytest
+
+from testbed.cluster.mounts import hidden_on_hosts
+from testbed.cluster.paths import StateFolder
+from testbed.cluster.run import unusual_lines
+from testbed.cluster.shape import Shape
+from testbed.cluster.slurmconf import gres_conf, slurm_conf
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"nodes": 0}, {"nodes": 17}, {"gpus_per_node": -1}, {"shm_mib": 0}]
+)
+def test_a_shape_that_cannot_be_built_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        Shape(**wrong)
+
+
+def test_nodes_are_named_and_addressed_by_number() -> None:
+    shape = Shape(nodes=3)
+
+    assert shape.names == ("node1", "node2", "node3")
+    assert shape.node_list == "node[1-3]"
+    assert shape.address("node3") == "10.77.0.3"
+    assert "10.77.0.2 node2\n" in shape.hosts_file()
+
+
+def test_slurm_conf_names_every_node_with_its_gpus() -> None:
+    text = slurm_conf(Shape(nodes=2, gpus_per_node=4), StateFolder(Path("/state")))
+
+    assert "ClusterName=testbed\n" in text
+    assert text.count("Gres=gpu:4") == 2
+    assert "Nodes=node[1-2]" in text
+
+
+@pytest.mark.parametrize(
+    ("gpus", "files"), [(1, "File=/dev/nvidia0"), (4, "File=/dev/nvidia[0-3]")]
+)
+def test_gres_conf_names_the_device_files(gpus: int, files: str) -> None:
+    assert files in gres_conf(Shape(gpus_per_node=gpus))
+
+
+def test_only_paths_below_a_nodes_own_folders_are_hidden() -> None:
+    assert hidden_on_hosts(Path("/tmp/checkout"))
+    assert not hidden_on_hosts(Path("/tmpfoo/checkout"))
+    assert not hidden_on_hosts(Path("/home/me"))
+
+
+def test_only_unusual_words_of_salloc_are_told() -> None:
+    lines = [
+        "salloc: Granted job allocation 5",
+        "srun: error: node1: task 0: Exited with exit code 3",
+        "slurmstepd: error: *** STEP 5.interactive CANCELLED DUE TO TIME LIMIT ***",
+        "salloc: Relinquishing job allocation 5",
+        "salloc: Job allocation 5 has been revoked.",
+    ]
+
+    assert unusual_lines(lines) == [lines[2]]
