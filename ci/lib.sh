@@ -43,8 +43,9 @@ clean_environment() {
             *) unset "$name" ;;
         esac
     done < <(compgen -e | grep -E '^(PIP|UV)_' || true)
-    export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 UV_NO_CONFIG="" UV_PYTHON_DOWNLOADS=never
-    unset UV_NO_CONFIG
+    export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 UV_PYTHON_DOWNLOADS=never
+    # The machine's own certificates: behind a proxy with an authority of its own, only these are right.
+    export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-1}" NODE_USE_SYSTEM_CA="${NODE_USE_SYSTEM_CA:-1}"
 }
 
 # one_at_a_time NAME: wait for others that install the same thing; the lock ends with this process.

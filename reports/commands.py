@@ -10,6 +10,9 @@ from pathlib import Path
 from reports.errors import ReportError
 
 BENDING = ("NODE_OPTIONS", "NODE_PATH", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
+SYSTEM_CERTIFICATES = {"NODE_USE_SYSTEM_CA": "1", "UV_SYSTEM_CERTS": "1"}
+"""Behind a proxy with an authority of its own, only the machine's own certificates are right."""
+
 TAIL_LINES = 12
 
 
@@ -48,4 +51,4 @@ def run(
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in BENDING}
-    return {**kept, **more}
+    return {**SYSTEM_CERTIFICATES, **kept, **more}
