@@ -19,7 +19,7 @@ def test_rank_killed_while_loading_fails_the_deployment_at_once(world: World) ->
     """SIGKILL to rank 9 during load: one failure within 5 s, which says rank 9, node3, SIGKILL."""
     run = world.start_suite("-k", "registration", EMULATED_TRTLLM_LOAD_S="60")
     run.wait_for_log("logs/agg/agg-0.err.log", "rank9 run mgmn worker node")
-    run.wait_for_log("logs/agg/agg-0.*.log", "loading")
+    run.wait_for_log("logs/agg/agg-0.*.log", "Loading weights")
     killed_at = world.kill_rank("node3", 9, job=_job(run))
     ended = run.end()
 
