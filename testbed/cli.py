@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from testbed.cluster.status import as_text, status
 
 TESTBED_FAILED = 125
 """Exit code when the testbed itself failed, so that it is not taken for the command's own code."""
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 DESCRIPTION = "A real Slurm cluster on this machine, with emulated GPUs. Needs root."
 
 Act = Callable[[argparse.Namespace, StateFolder], int]
@@ -122,6 +123,8 @@ def _up(options: argparse.Namespace, state: StateFolder) -> int:
         shm_mib=options.shm_mib,
         tmp_mib=options.tmp_mib,
     )
+    # Ended from outside, it undoes itself as it does when it fails.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     up(state, shape, image=not options.no_image, log=_say)
     return 0
 

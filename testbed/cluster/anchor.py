@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-from testbed.cluster import network, syscalls
+from testbed.cluster import loop, network, syscalls
 from testbed.cluster.mounts import build_host_view
 from testbed.cluster.node import COMM_PREFIX, DAEMON_ENVIRONMENT, log, run_node_init
 from testbed.cluster.paths import image_key
@@ -89,14 +89,22 @@ def _mount_images(spec: Spec) -> None:
     for image in sorted(spec.state.images.glob("*.sqsh")):
         target = spec.state.image_mounts / image_key(image)
         target.mkdir(parents=True, exist_ok=True)
-        command = ["mount", "-t", "squashfs", "-o", "loop,ro", str(image), str(target)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=START_DEADLINE_S, check=False
-        )
-        if done.returncode != 0:
+        try:
+            _mount_image(image, target, tag=loop.tag_of(spec.state))
+        except OSError as error:
             # A step that asks for this image gets its own error; others are not hurt by it.
-            log(f"anchor: cannot mount {image}: {done.stderr.strip()}")
+            log(f"anchor: cannot mount {image}: {error}")
             target.rmdir()
+
+
+def _mount_image(image: Path, target: Path, *, tag: str) -> None:
+    fd, device = loop.attach(image, tag=tag)
+    try:
+        syscalls.mount(
+            device, str(target), "squashfs", flags=syscalls.MS_RDONLY | syscalls.MS_NODEV
+        )
+    finally:
+        os.close(fd)
 
 
 class _Pipes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from testbed.cluster import procs
 from testbed.cluster.anchor import STARTED_FILE
 from testbed.cluster.errors import TestbedError
+from testbed.cluster.loop import attached
 from testbed.cluster.paths import StateFolder
 from testbed.cluster.tree import anchor_is_alive, read_record
 
@@ -41,22 +41,9 @@ def clear(state: StateFolder, *, log: Callable[[str], None]) -> None:
 
 
 def _await_loop_devices(state: StateFolder) -> None:
-    """Return the kernel lets go of a mounted image a moment after its last process."""
-    if not procs.wait_for(lambda: not loop_devices(state), timeout_s=LOOP_DEADLINE_S):
+    """Wait for the kernel, which lets go of a mounted image a moment after its last process."""
+    if not procs.wait_for(lambda: not attached(state), timeout_s=LOOP_DEADLINE_S):
         raise TestbedError(
-            f"testbed: images are still attached to {', '.join(loop_devices(state))} after"
+            f"testbed: images are still attached to {', '.join(attached(state))} after"
             f" {LOOP_DEADLINE_S:.0f} s; `losetup -a` and /proc/*/mountinfo show by whom"
         )
-
-
-def loop_devices(state: StateFolder) -> list[str]:
-    """Loop devices of the machine that hold an image of this state folder."""
-    found = []
-    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
-        try:
-            path = backing.read_text().strip()
-        except OSError:
-            continue  # Let go of while we looked.
-        if path.startswith(f"{state.root}/"):
-            found.append(f"/dev/{backing.parts[3]}")
-    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from testbed.cluster.loop import tag_of
 from testbed.cluster.paths import StateFolder
 from testbed.cluster.shape import CLUSTER_NAME, PARTITION, Shape
 
@@ -106,5 +107,5 @@ def cgroup_conf() -> str:
 
 def plugstack_conf(plugin: Path, state: StateFolder) -> str:
     """plugstack.conf: the plugin that takes Pyxis's options, and where things lie for it."""
-    arguments = f"images={state.image_mounts} spool={state.spool}"
+    arguments = f"images={state.image_mounts} spool={state.spool} tag={tag_of(state)}"
     return f"required {plugin} {arguments}\n"

@@ -44,12 +44,13 @@ static bool shared_mount(const struct step *step, const struct stat *facts, char
 }
 
 /* Attach `image` to loop device `number`; the kernel detaches it with the last mount of it. */
-static int attach(int number, int image_fd, const char *scratch, char *device, size_t size)
+static int attach(const struct step *step, int number, int image_fd, const char *scratch,
+		  char device[PATH_MAX])
 {
 	struct loop_config config = { 0 };
 	int fd;
 
-	snprintf(device, size, "%s/loop%d", scratch, number);
+	snprintf(device, PATH_MAX, "%s/loop%d", scratch, number);
 	if (mknod(device, S_IFBLK | 0600, makedev(LOOP_MAJOR, number)) < 0 && errno != EEXIST)
 		return -1;
 	fd = open(device, O_RDONLY | O_CLOEXEC);
@@ -57,6 +58,7 @@ static int attach(int number, int image_fd, const char *scratch, char *device, s
 		return -1;
 	config.fd = image_fd;
 	config.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR;
+	memcpy(config.info.lo_file_name, step->tag, sizeof(config.info.lo_file_name) - 1);
 	if (ioctl(fd, LOOP_CONFIGURE, &config) < 0) {
 		int reason = errno;
 
@@ -68,7 +70,8 @@ static int attach(int number, int image_fd, const char *scratch, char *device, s
 }
 
 /* Another step may take the free device first: then the next one is tried. */
-static int attach_to_free(int image_fd, const char *scratch, char *device, size_t size)
+static int attach_to_free(const struct step *step, int image_fd, const char *scratch,
+			  char device[PATH_MAX])
 {
 	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	int fd = -1;
@@ -76,7 +79,7 @@ static int attach_to_free(int image_fd, const char *scratch, char *device, size_
 	for (int attempt = 0; control >= 0 && fd < 0 && attempt < LOOP_ATTEMPTS; attempt++) {
 		int number = ioctl(control, LOOP_CTL_GET_FREE);
 
-		fd = number < 0 ? -1 : attach(number, image_fd, scratch, device, size);
+		fd = number < 0 ? -1 : attach(step, number, image_fd, scratch, device);
 		if (fd < 0 && errno != EBUSY)
 			break;
 	}
@@ -85,11 +88,11 @@ static int attach_to_free(int image_fd, const char *scratch, char *device, size_
 	return fd;
 }
 
-static int own_mount(const char *image, const char *scratch, const char *folder)
+static int own_mount(const struct step *step, const char *image, const char *scratch, const char *folder)
 {
-	char device[PATH_MAX + 32];
+	char device[PATH_MAX];
 	int image_fd = open(image, O_RDONLY | O_CLOEXEC);
-	int loop_fd = image_fd < 0 ? -1 : attach_to_free(image_fd, scratch, device, sizeof(device));
+	int loop_fd = image_fd < 0 ? -1 : attach_to_free(step, image_fd, scratch, device);
 	int result = -1;
 
 	if (loop_fd >= 0)
@@ -119,7 +122,7 @@ const char *image_mount(const struct step *step, const char *image, const char *
 	if (shared_mount(step, &facts, folder, sizeof(folder)))
 		return folder;
 	snprintf(folder, sizeof(folder), "%s/image", scratch);
-	if (mkdir(folder, 0755) < 0 || own_mount(image, scratch, folder) < 0)
+	if (mkdir(folder, 0755) < 0 || own_mount(step, image, scratch, folder) < 0)
 		return NULL;
 	return folder;
 }

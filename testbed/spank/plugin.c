@@ -1,8 +1,10 @@
 /* The functions that Slurm calls, in srun and in the step's daemon on each node. */
 #include "pyxis.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 SPANK_PLUGIN(pyxis, 1)
@@ -10,7 +12,7 @@ SPANK_PLUGIN(pyxis, 1)
 static struct step step;
 static int prepared;
 
-/* plugstack.conf gives `images=FOLDER spool=FOLDER`. */
+/* plugstack.conf gives `images=FOLDER spool=FOLDER tag=NAME`. */
 static void read_arguments(int count, char **arguments)
 {
 	for (int i = 0; i < count; i++) {
@@ -18,6 +20,8 @@ static void read_arguments(int count, char **arguments)
 			snprintf(step.images, sizeof(step.images), "%s", arguments[i] + 7);
 		if (strncmp(arguments[i], "spool=", 6) == 0)
 			snprintf(step.spool, sizeof(step.spool), "%s", arguments[i] + 6);
+		if (strncmp(arguments[i], "tag=", 4) == 0)
+			snprintf(step.tag, sizeof(step.tag), "%s", arguments[i] + 4);
 	}
 }
 
@@ -34,12 +38,24 @@ static int read_step(spank_t sp)
 	return gethostname(step.node, sizeof(step.node));
 }
 
+/*
+ * Processes that leave their parents stay below the step's daemon, where Slurm's linuxproc tracking
+ * finds them and ends them with the step, as cgroup tracking does on a site.
+ */
+static void keep_orphans(void)
+{
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		slurm_error("could not keep the step's orphans: %s", strerror(errno));
+}
+
 int slurm_spank_init(spank_t sp, int count, char **arguments)
 {
 	spank_context_t context = spank_context();
 
 	if (context != S_CTX_LOCAL && context != S_CTX_REMOTE)
 		return 0;
+	if (context == S_CTX_REMOTE)
+		keep_orphans();
 	read_arguments(count, arguments);
 	return options_register(sp);
 }

@@ -49,6 +49,7 @@ struct request {
 struct step {
 	char images[PATH_MAX]; /* folder of mounted images, each named by its file's key */
 	char spool[PATH_MAX];  /* parent of every slurmd's spool folder */
+	char tag[64];	       /* names the testbed on its loop devices */
 	char node[256];
 	char home[PATH_MAX];
 	uid_t uid;

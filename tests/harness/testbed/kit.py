@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.cluster.api import Cluster
+from testbed.cluster.loop import attached
 from testbed.cluster.procs import all_processes, namespace_of
-from testbed.cluster.residue import loop_devices
 from testbed.cluster.shape import Shape
 
 SMALL = Shape(nodes=2, gpus_per_node=2, shm_mib=64, tmp_mib=64)
@@ -58,7 +58,7 @@ def residue(cluster: Cluster, traces: Traces | None = None) -> list[str]:
     ]
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     found += [line for line in mounts if str(cluster.state.root) in line]
-    return found + loop_devices(cluster.state)
+    return found + attached(cluster.state)
 
 
 def traces_of(cluster: Cluster) -> Traces:

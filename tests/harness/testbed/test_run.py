@@ -170,6 +170,16 @@ def test_run_on_a_testbed_that_is_down_says_so(tmp_path: Path) -> None:
     assert "python -m testbed up" in done.stderr
 
 
+def test_a_process_that_left_its_parent_ends_with_its_step(cluster: Cluster) -> None:
+    escape = "setsid sh -c 'sleep 4321 & sleep 4321' & sleep 0.2; pgrep -fc 'sleep 4321'"
+    done = cluster.run(["srun", "sh", "-c", f"({escape})"])
+
+    assert done.returncode == 0
+    assert int(done.stdout) >= 2
+    left = cluster.exec("node1", ["ps", "-e", "-o", "args="]).stdout
+    assert "sleep 4321" not in left
+
+
 def test_steps_and_exit_codes_are_told_truly_inside(cluster: Cluster) -> None:
     script = (
         "srun --job-name=mine sh -c 'squeue --steps --noheader --format=%i:%j; exit 3'; echo $?"
