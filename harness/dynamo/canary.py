@@ -25,10 +25,12 @@ def canary_request(model: str) -> ChatRequest:
 def answered_tokens(record: Record) -> int:
     """Return the completion tokens of a whole answer with text; 0 for anything else."""
     answer: Any = record.json if record.status == 200 else None
-    if not isinstance(answer, dict) or not answer.get("choices"):
+    try:
+        text = answer["choices"][0]["message"]["content"]
+        tokens = answer["usage"]["completion_tokens"]
+    except (KeyError, IndexError, TypeError):
         return 0
-    text = (answer["choices"][0].get("message") or {}).get("content")
-    return int((answer.get("usage") or {}).get("completion_tokens", 0)) if text else 0
+    return tokens if text and isinstance(tokens, int) else 0
 
 
 def answering_worker(record: Record) -> int | None:
@@ -37,6 +39,7 @@ def answering_worker(record: Record) -> int | None:
     Dynamo's ``nvext.worker_id`` names an aggregated worker as both prefill and decode worker.
     """
     answer: Any = record.json
-    named = (answer.get("nvext") or {}).get("worker_id") if isinstance(answer, dict) else None
-    worker = (named or {}).get("decode_worker_id")
-    return None if worker is None else int(worker)
+    try:
+        return int(answer["nvext"]["worker_id"]["decode_worker_id"])
+    except (KeyError, TypeError, ValueError):
+        return None
