@@ -149,6 +149,7 @@ def _build_image(image: Path, environment: Path, *, log: Log) -> None:
         inside = root / skeleton.PREFIX.lstrip("/")
         shutil.copytree(environment, inside, symlinks=True, copy_function=_link)
         _install_engine(inside)
+        _link(str(_site_packages(inside) / "certifi" / "cacert.pem"), str(root) + skeleton.CERTIFICATES)
         file = draft / "image.sqsh"
         # Not compressed: reading must cost no CPU where many ranks start on few cores.
         plain = ["-noI", "-noD", "-noF", "-noX", "-no-xattrs", "-all-root", "-no-progress", "-quiet"]

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 PREFIX = "/opt/dynamo"
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 _FOLDERS = (
-    "dev", "etc", "home", "mnt", "opt", "proc", "root", "run", "srv", "sys", "tmp", "usr", "usr/local/bin", "var/tmp",
+    "dev", "etc/ssl/certs", "home", "mnt", "opt", "proc", "root", "run", "srv", "sys", "tmp", "usr", "usr/local/bin", "var/tmp",
 )  # fmt: skip
 _LINKS = {"bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64", "sbin": "usr/sbin", "var/run": "/run"}
 
@@ -19,6 +20,8 @@ _MPI_VARIABLES = {
     # TCP only. Open MPI's shared memory would put files of its own into /dev/shm.
     "OMPI_MCA_btl": "self,tcp",
     "OMPI_MCA_pml": "ob1",
+    # One-sided communication is not used; its default would load UCX and its hooks.
+    "OMPI_MCA_osc": "pt2pt",
     # Many ranks on few cores: never spin while waiting.
     "OMPI_MCA_mpi_yield_when_idle": "1",
 }
@@ -31,6 +34,9 @@ VARIABLES = {
     "PYTHONDONTWRITEBYTECODE": "1",
     # Ranks print progress that somebody waits for.
     "PYTHONUNBUFFERED": "1",
+    # The caller's environment comes along, and may point to certificates that are not in here.
+    "SSL_CERT_FILE": CERTIFICATES,
+    "REQUESTS_CA_BUNDLE": CERTIFICATES,
     **_MPI_VARIABLES,
 }
 
