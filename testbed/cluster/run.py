@@ -49,6 +49,7 @@ def run(state: StateFolder, allocation: Allocation, command: Sequence[str]) -> i
     """
     tree = require_up(state)
     _check_size(tree, allocation)
+    _check_folder(tree, Path.cwd())
     log = state.log_of(f"run-{os.getpid()}")
     session = Session(
         login_pid=tree.anchor.pid,
@@ -99,6 +100,15 @@ def _check_size(tree: Tree, allocation: Allocation) -> None:
         )
 
 
+def _check_folder(tree: Tree, folder: Path) -> None:
+    """Refuse to start from a folder that the hosts do not see (TestbedError)."""
+    if not Path(f"/proc/{tree.anchor.pid}/root{folder}").is_dir():
+        raise TestbedError(
+            f"testbed: {folder} is not seen on the nodes: each has its own /tmp, /run, /dev and"
+            " /srv. Start from a folder elsewhere, or from the checkout that brought it up."
+        )
+
+
 def _salloc(tree: Tree, allocation: Allocation, *, name: str) -> list[str]:
     gpus = tree.record.shape.gpus_per_node
     command = ["salloc", f"--nodes={allocation.nodes}", "--exclusive", f"--time={allocation.time}"]
@@ -111,11 +121,12 @@ def _no_allocation(tree: Tree, allocation: Allocation, lines: list[str]) -> str:
         f"job {job.job_id} ({job.name}, {job.state.lower()}) holds {job.nodes or 'no node'}"
         for job in slurm.jobs(tree.anchor.pid)
     ]
-    held = "; ".join(holders) or "no job holds any node"
     words = "\n".join(f"    {line}" for line in lines)
+    if not holders:
+        return f"testbed: no allocation of {allocation.nodes} nodes; salloc and srun said:\n{words}"
     return (
-        f"testbed: no allocation of {allocation.nodes} nodes within {allocation.wait_s} s: {held}."
-        " `python -m testbed exec login -- scancel JOB` ends a job.\n" + words
+        f"testbed: no allocation of {allocation.nodes} nodes within {allocation.wait_s} s:"
+        f" {'; '.join(holders)}. `python -m testbed exec login -- scancel JOB` ends a job.\n{words}"
     )
 
 

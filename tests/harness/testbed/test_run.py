@@ -163,6 +163,21 @@ def test_more_nodes_than_there_are_is_an_error_with_the_number(cluster: Cluster)
     assert "3 nodes were asked for, the testbed has 2" in done.stderr
 
 
+def test_a_folder_that_nodes_do_not_see_is_named(cluster: Cluster, tmp_path: Path) -> None:
+    done = subprocess.run(
+        cluster.run_command(["true"]),
+        env={**cluster.environment(), "PYTHONPATH": str(PROJECT_ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+    assert done.returncode == 125
+    assert f"{tmp_path} is not seen on the nodes" in done.stderr
+
+
 def test_run_on_a_testbed_that_is_down_says_so(tmp_path: Path) -> None:
     done = Cluster(tmp_path / "none").run(["true"])
 
