@@ -1,10 +1,14 @@
 """The options of Pyxis do what Pyxis does, as far as a step can tell."""
 
 import shlex
+import subprocess
 
 import pytest
 
 from testbed.cluster.api import Cluster
+from testbed.cluster.loop import attached
+from testbed.cluster.paths import PROJECT_ROOT
+from testbed.cluster.procs import wait_for
 from tests.harness.testbed.kit import IMAGE, SMALL, in_container
 
 pytestmark = pytest.mark.testbed
@@ -192,6 +196,26 @@ def test_many_steps_at_once_on_one_node_each_get_a_container(cluster: Cluster) -
     done = cluster.run(["sh", "-c", script])
 
     assert done.stdout.split() == ["image"] * 6
+
+
+def test_an_image_there_at_the_start_is_mounted_once_for_all_nodes(cluster: Cluster) -> None:
+    step = in_container(f"--nodes={SMALL.nodes}", "sleep", "60")
+    process = subprocess.Popen(
+        cluster.run_command(step, nodes=SMALL.nodes),
+        env=cluster.environment(),
+        cwd=PROJECT_ROOT,
+    )
+    running = wait_for(lambda: _tasks(cluster, "sleep") == SMALL.nodes, timeout_s=20)
+    devices = attached(cluster.state)
+    process.terminate()
+    process.wait(20)
+
+    assert running
+    assert len(devices) == 1
+
+
+def _tasks(cluster: Cluster, name: str) -> int:
+    return sum(len(step["tasks"]) for step in cluster.status()["steps"] if step["name"] == name)
 
 
 def test_an_image_put_there_while_the_testbed_is_up_is_used(cluster: Cluster) -> None:
