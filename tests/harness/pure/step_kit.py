@@ -1,4 +1,4 @@
-"""What the tests of steps share: a Slurm of scripts, whose steps are real processes of this machine."""
+"""What the tests of steps share: a Slurm of scripts, whose steps are real processes here."""
 
 from __future__ import annotations
 

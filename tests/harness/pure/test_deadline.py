@@ -20,9 +20,11 @@ class Clock:
         self.naps: list[float] = []
 
     def monotonic(self) -> float:
+        """Return the time."""
         return self.now_s
 
     def sleep(self, pause_s: float) -> None:
+        """Let time pass."""
         self.naps.append(pause_s)
         self.now_s += pause_s
 
@@ -66,7 +68,7 @@ def test_the_first_true_look_is_returned() -> None:
 
 
 def test_what_already_holds_costs_no_pause(clock: Clock) -> None:
-    assert wait_until(looks(True), Deadline.after(10))
+    assert wait_until(looks("found"), Deadline.after(10))
     assert clock.naps == []
 
 
@@ -106,4 +108,4 @@ def test_death_is_looked_for_before_success() -> None:
         raise StepEnded("step agg-0 ended")
 
     with pytest.raises(StepEnded):
-        wait_until(looks(True), Deadline.after(10), watch=watch)
+        wait_until(looks("found"), Deadline.after(10), watch=watch)

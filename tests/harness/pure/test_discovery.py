@@ -44,7 +44,7 @@ def raw_pair(key: str, value: str) -> dict[str, str]:
 
 
 def gateway(*pairs: Mapping[str, str]) -> kit.Script:
-    """Return an etcd that answers a range with ``pairs``, as its gateway does: no ``kvs`` for none."""
+    """Return an etcd that answers with ``pairs``; its gateway leaves out ``kvs`` for none."""
     answer: dict[str, Any] = {"header": {"revision": "2"}}
     if pairs:
         answer |= {"kvs": list(pairs), "count": str(len(pairs))}

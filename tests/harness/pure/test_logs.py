@@ -38,9 +38,7 @@ def append(log: Path, added: bytes) -> None:
         ("", None, ""),
     ],
 )
-def test_the_label_of_a_task_is_split_from_its_words(
-    raw: str, rank: int | None, text: str
-) -> None:
+def test_the_label_of_a_task_is_split_from_its_words(raw: str, rank: int | None, text: str) -> None:
     assert parse_line(1, raw) == LogLine(1, rank, text)
 
 

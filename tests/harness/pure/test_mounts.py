@@ -45,7 +45,8 @@ def test_what_is_written_is_read_back(mounts: list[Mount]) -> None:
 
 
 @pytest.mark.parametrize(
-    "pair", ["a:/b", "/a:b", "../:/mnt", ":/mnt", "/a:", "/a::ro", "/a:/b:", "/a:/b:ro:x", "/a b c:d"]
+    "pair",
+    ["a:/b", "/a:b", "../:/mnt", ":/mnt", "/a:", "/a::ro", "/a:/b:", "/a:/b:ro:x", "/a b c:d"],
 )
 def test_a_malformed_pair_is_named_with_its_setting_and_the_expected_form(pair: str) -> None:
     with pytest.raises(SettingsError) as refused:

@@ -18,6 +18,7 @@ class Maker:
         self._answer = answer
 
     def __call__(self) -> object:
+        """Count, and answer."""
         self.calls += 1
         return self._answer()
 

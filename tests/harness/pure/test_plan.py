@@ -21,7 +21,7 @@ def plan(
 ) -> Plan:
     return make_plan(
         names,
-        Settings(image="/srv/images/dynamo.sqsh", **changed),  # type: ignore[arg-type]
+        Settings(image="/srv/images/dynamo.sqsh", **changed),
         nodes=nodes,
         head_address="10.77.0.1",
         run_id="20261123T120000-453374-ab12",
@@ -178,6 +178,4 @@ def test_the_plan_is_kept_as_plain_values() -> None:
 
     assert deployment["workers"] == [{"name": "agg-0", "nodes": list(NODES), "ranks": 16}]
     assert deployment["budget_s"] == 1980
-    assert [step["argv"] for step in deployment["steps"]] == [
-        step.argv() for step in steps(made)
-    ]
+    assert [step["argv"] for step in deployment["steps"]] == [step.argv() for step in steps(made)]

@@ -46,6 +46,7 @@ class World:
     asked: list[ChatRequest] = field(default_factory=list)
 
     def readiness(self, *, with_worker_id: bool = True) -> Readiness:
+        """Return what waits for the workers that are not live yet."""
         return Readiness(
             new=self.workers[self.live :],
             live=self.live,
@@ -58,10 +59,12 @@ class World:
         )
 
     def worker_of(self, found: Instance) -> Worker | None:
+        """Return the worker on the instance's node."""
         node = "node" + found.address.rpartition(".")[2]
         return next((each for each in self.workers if each.placement.leader_node == node), None)
 
     def ask(self, request: ChatRequest) -> Record:
+        """Give the next answer."""
         self.asked.append(request)
         return self.answers.pop(0)
 
@@ -73,6 +76,7 @@ class Worlds:
     slurm: LocalSlurm
 
     def of(self, replicas: int, *, live: int = 0) -> World:
+        """Return a world of replicas, the first ``live`` of which serve already."""
         shape = RoleShape(Role.AGGREGATED, "/mnt/agg.yaml", 1, max_replicas=replicas)
         nodes = [f"node{number}" for number in range(1, replicas + 1)]
         placed = place(Topology("agg-replicas", 4, (shape,)), nodes, head_node="node1")
@@ -261,8 +265,16 @@ def test_the_error_of_a_late_worker_says_what_is_missing_and_how_far_its_ranks_c
 
 
 @pytest.mark.parametrize(
-    "nvext", [None, [], {}, {"worker_id": None}, {"worker_id": []}, {"worker_id": {"decode_worker_id": "x"}}]
-)  # fmt: skip
+    "nvext",
+    [
+        None,
+        [],
+        {},
+        {"worker_id": None},
+        {"worker_id": []},
+        {"worker_id": {"decode_worker_id": "x"}},
+    ],
+)
 def test_an_answer_that_names_no_worker_names_none(nvext: object) -> None:
     assert answering_worker(unary_of("Yes.", 4, CANARY, nvext=nvext)) is None
 

@@ -33,7 +33,13 @@ def site(folder: Path, text: str) -> Path:
         (None, "unheard-of", None),
         (None, None, None),
     ],
-    ids=["the one asked for", "the cluster's", "an empty name", "cluster without one", "no cluster"],
+    ids=[
+        "the one asked for",
+        "the cluster's",
+        "an empty name",
+        "cluster without one",
+        "no cluster",
+    ],
 )
 def test_the_site_asked_for_comes_before_the_clusters(
     sites: Path, asked: str | None, cluster: str | None, taken: str | None
@@ -72,9 +78,7 @@ def test_a_file_without_settings_is_a_site(tmp_path: Path, text: str) -> None:
         ("image: a\naccount: b\nimage: c\n", "3: `image` stands on line 1 too"),
     ],
 )
-def test_what_is_no_site_file_is_named_with_its_path(
-    tmp_path: Path, text: str, words: str
-) -> None:
+def test_what_is_no_site_file_is_named_with_its_path(tmp_path: Path, text: str, words: str) -> None:
     path = site(tmp_path, text)
 
     with pytest.raises(SettingsError) as refused:

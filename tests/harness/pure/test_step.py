@@ -1,6 +1,6 @@
 """A started step: what it says while it lives, and who is named when it ends.
 
-The srun here is a script; what it says of failures was said by a real one (tests/harness/data/slurm).
+The srun here is a script; what it says of failures is what a real one said (tests/harness/data).
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def test_running_steps_are_listed_by_slurm(slurm: LocalSlurm) -> None:
     ]
 
 
-def test_without_slurm_the_missing_program_is_named(slurm: LocalSlurm, tmp_path: Path) -> None:
+def test_without_slurm_the_missing_program_is_named(tmp_path: Path) -> None:
     nowhere = Slurm("7", {"PATH": str(tmp_path)})
 
     with pytest.raises(CommandMissing, match="`squeue` is not on PATH") as missing:

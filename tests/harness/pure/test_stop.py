@@ -62,7 +62,7 @@ def test_a_wrong_exit_code_is_no_order(slurm: LocalSlurm) -> None:
 
 def test_steps_are_asked_together(slurm: LocalSlurm, tmp_path: Path) -> None:
     def waits_for(other: str) -> str:
-        own, others = f'"$READY.asked"', f"{tmp_path}/{other}.ready.asked"
+        own, others = '"$READY.asked"', f"{tmp_path}/{other}.ready.asked"
         drain = f": >{own}; until [ -e {others} ]; do sleep 0.02; done; exit 0"
         return f"trap '{drain}' TERM; {RUNS}"
 
