@@ -1,0 +1,1 @@
+"""Tests: what deployments promise (agg), and the suite itself (harness)."""

@@ -49,7 +49,9 @@ class SuiteRun:
 
         def happened() -> bool:
             if self._process.poll() is not None:
-                raise AssertionError(f"the run ended before {name!r}: {self._process.communicate()[0]}")
+                raise AssertionError(
+                    f"the run ended before {name!r}: {self._process.communicate()[0]}"
+                )
             lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
             return [json.loads(line)["event"] for line in lines].count(name) >= times
 
