@@ -29,7 +29,8 @@ def pinned(text: str) -> dict[str, str]:
 
 
 def asked_for() -> set[str]:
-    listed = re.findall(r'^    "([A-Za-z0-9._-]+)(?:[<>=,.\d]+)?",$', PYPROJECT, re.MULTILINE)
+    dependencies = PYPROJECT.partition("[tool.")[0]
+    listed = re.findall(r'^    "([A-Za-z0-9._-]+)(?:[<>=,.\d]+)?",$', dependencies, re.MULTILINE)
     return {normal(name) for name in listed}
 
 
