@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,7 +32,22 @@ def test_a_program_reads_what_it_is_given_on_standard_input() -> None:
     assert done.stdout == "rank 3 of 16"
 
 
-def test_a_program_that_reads_without_being_given_anything_meets_the_end() -> None:
+@pytest.fixture
+def typed() -> Iterator[None]:
+    """Make this process's own standard input one on which somebody has typed."""
+    reader, writer = os.pipe()
+    os.write(writer, b"typed by a person")
+    os.close(writer)
+    saved = os.dup(0)
+    os.dup2(reader, 0)
+    yield
+    os.dup2(saved, 0)
+    os.close(saved)
+    os.close(reader)
+
+
+@pytest.mark.usefixtures("typed")
+def test_a_program_that_is_given_nothing_does_not_read_what_a_person_types() -> None:
     assert run(["cat"], timeout_s=20).stdout == ""
 
 

@@ -11,6 +11,7 @@ from harness.deadline import Deadline, wait_until
 from harness.dynamo.stop import StopReport, kill_steps, never_registered, stop_steps
 from harness.errors import SlurmError
 from harness.slurm.step import Step
+from harness.slurm.words import TaskEnd
 from tests.harness.pure.step_kit import DEAF, RUNS, UNTIL_TERM, LocalSlurm, local_slurm
 
 
@@ -48,6 +49,35 @@ def test_a_step_that_does_not_hear_is_killed_and_that_is_no_order(slurm: LocalSl
     assert "did not end with exit code 137" in str(report)
     assert "only when killed, its budget of 0 s was over" in str(report)
     assert "rank 0 on node1: SIGKILL" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "escalated", "ends", "orderly"),
+    [
+        (0, False, (), True),
+        (1, False, (), False),
+        (None, False, (), False),
+        (0, True, (), False),
+        (0, False, (TaskEnd("node1", (0,), None, "SIGTERM", ""),), False),
+    ],
+    ids=["in order", "exit code", "no exit code", "killed", "a task that did not end with 0"],
+)
+def test_each_fact_alone_breaks_the_order(
+    exit_code: int | None, escalated: bool, ends: tuple[TaskEnd, ...], orderly: bool
+) -> None:
+    report = StopReport(
+        name="agg-0",
+        step_id="7.1",
+        exit_code=exit_code,
+        task_ends=ends,
+        budget_s=120.0,
+        unregistered_s=0.1,
+        ended_s=5.0,
+        escalated=escalated,
+        gone_from_slurm=True,
+    )
+
+    assert report.orderly is orderly
 
 
 def test_a_wrong_exit_code_is_no_order(slurm: LocalSlurm) -> None:
