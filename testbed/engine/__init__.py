@@ -1,4 +1,4 @@
-"""The emulated engine: sources of what the image installs (``packages/``, ``trtllm-llmapi-launch``).
+"""The emulated engine: sources of what the image installs.
 
 Nothing here is imported by the testbed itself; its tests import the parts that are pure.
 """

@@ -1,8 +1,8 @@
 #!/usr/bin/python3 -IS
-"""nvidia-smi for emulated GPUs: the table, -L, --query-gpu, --query-compute-apps. Standard library only.
+"""nvidia-smi for emulated GPUs: the table, -L, --query-gpu, --query-compute-apps.
 
-One file, started often and by everybody: it is put as it is at /usr/local/bin/nvidia-smi of every node and
-container. Words, column layout and exit codes follow the real program (driver 580).
+One file, started often and by everybody: it is put as it is at /usr/local/bin/nvidia-smi of every
+node and container. Words, column layout and exit codes follow the real program (driver 580).
 """
 
 import fcntl
@@ -10,6 +10,12 @@ import json
 import os
 import sys
 import time
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without importing typing, which costs 5 ms
+if TYPE_CHECKING:
+    from typing import Any
+
+    Row = dict[str, Any]
 
 FOLDER = os.environ.get("EMULATED_GPU_FOLDER", "/run/emulated-gpu")
 NO_DRIVER = (
@@ -19,7 +25,8 @@ NO_DRIVER = (
 EXIT_BAD_ARGUMENT, EXIT_NOT_FOUND, EXIT_NO_DRIVER = 2, 6, 9
 USAGE = """NVIDIA System Management Interface (emulated GPUs)
 
-nvidia-smi [-i INDEX|UUID,..] [-L | --query-gpu=FIELDS | --query-compute-apps=FIELDS] [--format=csv[,noheader][,nounits]]
+nvidia-smi [-i INDEX|UUID,..] [-L | --query-gpu=FIELDS | --query-compute-apps=FIELDS]
+[--format=csv[,noheader][,nounits]]
 """
 
 
@@ -31,56 +38,53 @@ class Problem(Exception):
         self.code = code
 
 
-# ------------------------------------------------------------------------------------------- the node's state
+# --------------------------------------------------------------------------------- the node's state
 
 
-def read_state() -> "dict[str, object]":
+def read_state() -> "Row":
     """Return the content of gpus.json; raise Problem when the node has no driver."""
     try:
         with open(os.path.join(FOLDER, "gpus.json"), encoding="utf-8") as file:
-            state: "dict[str, object]" = json.load(file)
+            state: Row = json.load(file)
             return state
     except (OSError, ValueError):
         raise Problem(NO_DRIVER, EXIT_NO_DRIVER) from None
 
 
-def read_holders() -> "list[dict[str, object]]":
-    """Return the allocations of living processes, by GPU and process."""
+def read_holders() -> "list[Row]":
+    """Return what living processes hold: one entry per GPU and process."""
     folder = os.path.join(FOLDER, "holders")
-    total: "dict[tuple[object, object], dict[str, object]]" = {}
+    total: dict[tuple[str, int], Row] = {}
     for name in sorted(os.listdir(folder)):
         entry = read_holder(os.path.join(folder, name)) if name.endswith(".json") else None
         if entry is None:
             continue
-        key = (entry["gpu_uuid"], entry["pid"])
-        if key in total:
-            total[key]["memory_mib"] = int(str(total[key]["memory_mib"])) + int(str(entry["memory_mib"]))
-        else:
-            total[key] = entry
+        known = total.setdefault((entry["gpu_uuid"], entry["pid"]), {**entry, "memory_mib": 0})
+        known["memory_mib"] += entry["memory_mib"]
     return list(total.values())
 
 
-def read_holder(path: str) -> "dict[str, object] | None":
+def read_holder(path: str) -> "Row | None":
     """Return one allocation; None when its process is gone: then its lock is free."""
     try:
         with open(path, "rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                entry: "dict[str, object]" = json.load(file)
+                entry: Row = json.load(file)
                 return entry
-    except (OSError, ValueError):
-        pass
+    except (OSError, ValueError):  # given back while we looked
+        return None
     return None
 
 
-def gpus_with_use(chosen: "str | None") -> "list[dict[str, object]]":
-    """Return the GPUs asked for, each with ``used`` MiB and its ``apps``; raise Problem for an unknown one."""
+def gpus_with_use(state: "Row", chosen: "str | None") -> "list[Row]":
+    """Return the GPUs asked for, with ``used`` MiB and ``apps``; raise Problem for another."""
     holders = read_holders()
-    gpus: "list[dict[str, object]]" = list(read_state()["gpus"])  # type: ignore[call-overload]
+    gpus: list[Row] = state["gpus"]
     for gpu in gpus:
-        gpu["apps"] = apps = [entry for entry in holders if entry["gpu_uuid"] == gpu["uuid"]]
-        gpu["used"] = sum(int(str(entry["memory_mib"])) for entry in apps)
+        gpu["apps"] = [entry for entry in holders if entry["gpu_uuid"] == gpu["uuid"]]
+        gpu["used"] = sum(entry["memory_mib"] for entry in gpu["apps"])
     if chosen is None:
         return gpus
     found = []
@@ -92,138 +96,156 @@ def gpus_with_use(chosen: "str | None") -> "list[dict[str, object]]":
     return found
 
 
-# ------------------------------------------------------------------------------------------------- queries
+# ------------------------------------------------------------------------------------------ queries
 
-# Field -> (header, unit, value of a GPU). Names in the header are the fields' own, as in the real program.
+# Field -> (unit, what it reads from a row). A row is a GPU with the node's state, or an allocation
+# with both. Names in the header are the fields' own, as in the real program.
 GPU_FIELDS = {
-    "index": ("", lambda gpu, state: gpu["index"]),
-    "uuid": ("", lambda gpu, state: gpu["uuid"]),
-    "gpu_uuid": ("", lambda gpu, state: gpu["uuid"]),
-    "name": ("", lambda gpu, state: gpu["name"]),
-    "gpu_name": ("", lambda gpu, state: gpu["name"]),
-    "count": ("", lambda gpu, state: len(state["gpus"])),
-    "driver_version": ("", lambda gpu, state: state["driver_version"]),
-    "timestamp": ("", lambda gpu, state: time.strftime("%Y/%m/%d %H:%M:%S.000")),
-    "pci.bus_id": ("", lambda gpu, state: gpu["bus_id"]),
-    "gpu_bus_id": ("", lambda gpu, state: gpu["bus_id"]),
-    "memory.total": ("MiB", lambda gpu, state: gpu["memory_total_mib"]),
-    "memory.used": ("MiB", lambda gpu, state: gpu["used"]),
-    "memory.free": ("MiB", lambda gpu, state: gpu["memory_total_mib"] - gpu["used"]),
-    "memory.reserved": ("MiB", lambda gpu, state: 0),
-    "utilization.gpu": ("%", lambda gpu, state: 0),
-    "utilization.memory": ("%", lambda gpu, state: 0),
-    "compute_mode": ("", lambda gpu, state: "Default"),
-    "persistence_mode": ("", lambda gpu, state: "Enabled"),
-    "pstate": ("", lambda gpu, state: "P0"),
-    "compute_cap": ("", lambda gpu, state: "10.0"),
-    "mig.mode.current": ("", lambda gpu, state: "Disabled"),
-    "temperature.gpu": ("", lambda gpu, state: "[N/A]"),
-    "power.draw": ("", lambda gpu, state: "[N/A]"),
-    "ecc.errors.uncorrected.volatile.total": ("", lambda gpu, state: 0),
+    "index": ("", "index"),
+    "uuid": ("", "uuid"),
+    "gpu_uuid": ("", "uuid"),
+    "name": ("", "name"),
+    "gpu_name": ("", "name"),
+    "count": ("", "count"),
+    "driver_version": ("", "driver_version"),
+    "timestamp": ("", "timestamp"),
+    "pci.bus_id": ("", "bus_id"),
+    "gpu_bus_id": ("", "bus_id"),
+    "memory.total": ("MiB", "memory_total_mib"),
+    "memory.used": ("MiB", "used"),
+    "memory.free": ("MiB", "free"),
+    "memory.reserved": ("MiB", "zero"),
+    "utilization.gpu": ("%", "zero"),
+    "utilization.memory": ("%", "zero"),
+    "compute_mode": ("", "compute_mode"),
+    "persistence_mode": ("", "persistence_mode"),
+    "pstate": ("", "pstate"),
+    "compute_cap": ("", "compute_cap"),
+    "mig.mode.current": ("", "mig_mode"),
+    "temperature.gpu": ("", "unknown"),
+    "power.draw": ("", "unknown"),
+    "ecc.errors.uncorrected.volatile.total": ("", "zero"),
 }
 
 APP_FIELDS = {
-    "timestamp": ("", lambda app, gpu: time.strftime("%Y/%m/%d %H:%M:%S.000")),
-    "gpu_name": ("", lambda app, gpu: gpu["name"]),
-    "gpu_bus_id": ("", lambda app, gpu: gpu["bus_id"]),
-    "gpu_uuid": ("", lambda app, gpu: gpu["uuid"]),
-    "gpu_serial": ("", lambda app, gpu: "[N/A]"),
-    "pid": ("", lambda app, gpu: app["pid"]),
-    "process_name": ("", lambda app, gpu: app["process_name"]),
-    "name": ("", lambda app, gpu: app["process_name"]),
-    "used_gpu_memory": ("MiB", lambda app, gpu: app["memory_mib"]),
-    "used_memory": ("MiB", lambda app, gpu: app["memory_mib"]),
+    "timestamp": ("", "timestamp"),
+    "gpu_name": ("", "name"),
+    "gpu_bus_id": ("", "bus_id"),
+    "gpu_uuid": ("", "uuid"),
+    "gpu_serial": ("", "unknown"),
+    "pid": ("", "pid"),
+    "process_name": ("", "process_name"),
+    "name": ("", "process_name"),
+    "used_gpu_memory": ("MiB", "memory_mib"),
+    "used_memory": ("MiB", "memory_mib"),
+}
+
+FIXED = {
+    "zero": 0,
+    "unknown": "[N/A]",
+    "compute_mode": "Default",
+    "persistence_mode": "Enabled",
+    "pstate": "P0",
+    "compute_cap": "10.0",
+    "mig_mode": "Disabled",
 }
 
 
-def parse_fields(text: str, known: "dict[str, object]", question: str) -> "list[str]":
+def parse_fields(text: str, known: "dict[str, tuple[str, str]]") -> "list[str]":
     """Return the fields asked for; raise Problem for one that does not exist."""
     fields = [field.strip() for field in text.split(",") if field.strip()]
     for field in fields:
         if field not in known:
             raise Problem(f'Field "{field}" is not a valid field to query.\n\n', EXIT_BAD_ARGUMENT)
-    if not fields:
-        raise Problem(f"No fields to query given for --{question}\n", EXIT_BAD_ARGUMENT)
     return fields
 
 
 def csv_lines(
-    fields: "list[str]", known: "dict[str, tuple[str, object]]", rows: "list[tuple[object, object]]", layout: str
+    text: str, known: "dict[str, tuple[str, str]]", *, rows: "list[Row]", layout: str
 ) -> "list[str]":
     """Return the lines of a csv answer: header unless switched off, units unless switched off."""
+    fields = parse_fields(text, known)
     options = [word.strip() for word in layout.split(",")]
     if "csv" not in options or set(options) - {"csv", "noheader", "nounits"}:
-        raise Problem(f'"{layout}" is not a valid format. --format=csv[,noheader][,nounits] is required\n', EXIT_BAD_ARGUMENT)
-    units = "nounits" not in options
+        raise Problem(
+            f'"--format={layout}" is not a valid format: csv[,noheader][,nounits]\n',
+            EXIT_BAD_ARGUMENT,
+        )
+    units = {field: known[field][0] if "nounits" not in options else "" for field in fields}
     lines = []
     if "noheader" not in options:
-        lines.append(", ".join(f"{f} [{known[f][0]}]" if known[f][0] and units else f for f in fields))
-    for row in rows:
-        values = []
-        for field in fields:
-            unit, value = known[field]
-            text = str(value(*row))  # type: ignore[operator]
-            values.append(f"{text} {unit}" if unit and units else text)
-        lines.append(", ".join(values))
-    return lines
+        lines.append(", ".join(f"{f} [{units[f]}]" if units[f] else f for f in fields))
+    values = (", ".join(f"{row[known[f][1]]} {units[f]}".rstrip() for f in fields) for row in rows)
+    return [*lines, *values]
 
 
-# --------------------------------------------------------------------------------------------- the table
+def complete(gpus: "list[Row]", state: "Row") -> "list[Row]":
+    """Return a row for each GPU with everything a field may ask for."""
+    now = time.strftime("%Y/%m/%d %H:%M:%S.000")
+    versions = {
+        "driver_version": state["driver_version"],
+        "count": len(state["gpus"]),
+        "timestamp": now,
+    }
+    return [
+        {**FIXED, **versions, **gpu, "free": gpu["memory_total_mib"] - gpu["used"]} for gpu in gpus
+    ]
+
+
+# ---------------------------------------------------------------------------------------- the table
 
 WIDTH = 89
+RULE = "+" + "-" * WIDTH + "+"
+COLUMNS = "+" + "+".join("-" * width for width in (41, 24, 22)) + "+"
+HEADER = """\
+| GPU  Name                 Persistence-M | Bus-Id          Disp.A | Volatile Uncorr. ECC |
+| Fan  Temp   Perf          Pwr:Usage/Cap |           Memory-Usage | GPU-Util  Compute M. |
+|                                         |                        |               MIG M. |
+|=========================================+========================+======================|"""
+PROCESSES = """\
+| Processes:                                                                              |
+|  GPU   GI   CI              PID   Type   Process name                        GPU Memory |
+|        ID   ID                                                               Usage      |
+|=========================================================================================|"""
 
 
-def table(gpus: "list[dict[str, object]]", state: "dict[str, object]") -> "list[str]":
+def table(gpus: "list[Row]", state: "Row") -> "list[str]":
     """Return the table that a call without arguments prints."""
-    versions = (
-        f"| NVIDIA-SMI {state['driver_version']!s:<22} Driver Version: {state['driver_version']!s:<14} "
-        f"CUDA Version: {state['cuda_version']!s:<8} |"
-    )
-    lines = [time.strftime("%a %b %d %H:%M:%S %Y"), "+" + "-" * WIDTH + "+", versions]
-    lines += [
-        "|-----------------------------------------+------------------------+----------------------+",
-        "| GPU  Name                 Persistence-M | Bus-Id          Disp.A | Volatile Uncorr. ECC |",
-        "| Fan  Temp   Perf          Pwr:Usage/Cap |           Memory-Usage | GPU-Util  Compute M. |",
-        "|                                         |                        |               MIG M. |",
-        "|=========================================+========================+======================|",
-    ]
+    version, cuda = state["driver_version"], state["cuda_version"]
+    title = f" NVIDIA-SMI {version:<22} Driver Version: {version:<14} CUDA Version: {cuda:<9}"
+    lines = [time.strftime("%a %b %d %H:%M:%S %Y"), RULE, f"|{title:<{WIDTH}}|", COLUMNS]
+    lines += HEADER.splitlines()
     for gpu in gpus:
         use = f"{gpu['used']}MiB / {gpu['memory_total_mib']}MiB"
         lines += [
-            f"|{gpu['index']:>4}  {gpu['name']!s:<29} On |   {gpu['bus_id']} Off |                    0 |",
-            f"| N/A   N/A    P0              N/A /  N/A | {use:>22} |      0%      Default |",
-            "|                                         |                        |             Disabled |",
-            "+-----------------------------------------+------------------------+----------------------+",
+            f"|{gpu['index']:>4}  {gpu['name']:<28.28}   On  |   {gpu['bus_id']} Off |{0:>21} |",
+            f"| N/A   N/A    P0{'N/A /  N/A':>24} |{use:>23} |      0%      Default |",
+            f"|{'':41}|{'':24}|{'Disabled':>21} |",
+            COLUMNS,
         ]
-    return [*lines, "", *process_table(gpus)]
+    return [*lines, "", RULE, *PROCESSES.splitlines(), *process_lines(gpus), RULE]
 
 
-def process_table(gpus: "list[dict[str, object]]") -> "list[str]":
-    """Return the lower part of the table."""
-    lines = [
-        "+" + "-" * WIDTH + "+",
-        f"| {'Processes:':<{WIDTH - 1}}|",
-        f"| {' GPU   GI   CI              PID   Type   Process name':<{WIDTH - 18}}{'GPU Memory':>16} |",
-        f"| {'       ID   ID':<{WIDTH - 18}}{'Usage':<16} |",
-        "|" + "=" * WIDTH + "|",
-    ]
-    rows = [(gpu, app) for gpu in gpus for app in gpu["apps"]]  # type: ignore[attr-defined]
-    for gpu, app in rows:
-        name = str(app["process_name"])
-        name = name if len(name) <= 36 else "..." + name[-33:]
-        use = f"{app['memory_mib']}MiB"
-        lines.append(f"|{gpu['index']:>5}   N/A  N/A {app['pid']:>16}      C   {name:<36} {use:>12} |")
-    if not rows:
-        lines.append(f"|  {'No running processes found':<{WIDTH - 2}}|")
-    return [*lines, "+" + "-" * WIDTH + "+"]
+def process_lines(gpus: "list[Row]") -> "list[str]":
+    """Return one line per process on each GPU."""
+    lines = []
+    for gpu in gpus:
+        for app in gpu["apps"]:
+            name = app["process_name"]
+            name = name if len(name) <= 36 else "..." + name[-33:]
+            use = f"{app['memory_mib']}MiB"
+            lines.append(
+                f"|{gpu['index']:>5}   N/A  N/A {app['pid']:>16}      C   {name:<36} {use:>9} |"
+            )
+    return lines or [f"|{'  No running processes found':<{WIDTH}}|"]
 
 
-# ---------------------------------------------------------------------------------------------- the command
+# -------------------------------------------------------------------------------------- the command
 
 
 def parse(argv: "list[str]") -> "dict[str, str]":
     """Return options by name; raise Problem for what the program does not know."""
-    options: "dict[str, str]" = {}
+    options: dict[str, str] = {}
     words = list(argv)
     while words:
         word = words.pop(0)
@@ -240,7 +262,8 @@ def parse(argv: "list[str]") -> "dict[str, str]":
             options["id" if name in ("-i", "--id") else name[2:]] = value
         else:
             raise Problem(
-                "Invalid combination of input arguments. Please run 'nvidia-smi -h' for help.\n\n", EXIT_BAD_ARGUMENT
+                "Invalid combination of input arguments. Please run 'nvidia-smi -h' for help.\n\n",
+                EXIT_BAD_ARGUMENT,
             )
     return options
 
@@ -250,17 +273,15 @@ def answer(options: "dict[str, str]") -> "list[str]":
     if "help" in options:
         return USAGE.splitlines()
     state = read_state()
-    gpus = gpus_with_use(options.get("id"))
+    gpus = gpus_with_use(state, options.get("id"))
     if "list" in options:
         return [f"GPU {gpu['index']}: {gpu['name']} (UUID: {gpu['uuid']})" for gpu in gpus]
+    rows, layout = complete(gpus, state), options.get("format", "")
     if "query-gpu" in options:
-        fields = parse_fields(options["query-gpu"], GPU_FIELDS, "query-gpu")  # type: ignore[arg-type]
-        rows = [(gpu, state) for gpu in gpus]
-        return csv_lines(fields, GPU_FIELDS, rows, options.get("format", ""))  # type: ignore[arg-type]
+        return csv_lines(options["query-gpu"], GPU_FIELDS, rows=rows, layout=layout)
     if "query-compute-apps" in options:
-        fields = parse_fields(options["query-compute-apps"], APP_FIELDS, "query-compute-apps")  # type: ignore[arg-type]
-        apps = [(app, gpu) for gpu in gpus for app in gpu["apps"]]  # type: ignore[attr-defined]
-        return csv_lines(fields, APP_FIELDS, apps, options.get("format", ""))  # type: ignore[arg-type]
+        rows = [{**row, **app} for row in rows for app in row["apps"]]
+        return csv_lines(options["query-compute-apps"], APP_FIELDS, rows=rows, layout=layout)
     return table(gpus, state)
 
 

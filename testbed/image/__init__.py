@@ -1,4 +1,4 @@
-"""What runs in the testbed's containers: real Dynamo with an emulated engine, and the model's files.
+"""What runs in the testbed's containers: Dynamo, an emulated engine, a model's files.
 
 Entry points: :func:`ensure_image` and :func:`ensure_model`. Standard library only.
 """

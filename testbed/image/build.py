@@ -1,6 +1,7 @@
 """The container image: built when it is missing or broken, in two stages that are kept apart.
 
-1. dependencies: the Python environment of lock.txt, dear to make, remade only when the lock changes;
+1. dependencies: the Python environment of lock.txt, dear to make, remade only when the lock
+  changes;
 2. image: that environment, the emulated engine and the skeleton, as one squashfs file.
 """
 
@@ -32,7 +33,7 @@ PRECOMPILE = Path(__file__).with_name("precompile.py")
 ENGINE = Path(__file__).resolve().parents[1] / "engine"
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 SERVICES = {"etcd": "etcd-server", "nats-server": "nats-server", "bash": "bash", "ps": "procps"}
-"""Programs that a container takes from the machine's /usr, and the Debian packages they come with."""
+"""Programs that a container takes from the machine's /usr, by the packages they come with."""
 
 _RECIPE = "3"
 """Counts changes of how the stages are made that neither lock nor sources show."""
@@ -43,7 +44,8 @@ Log = Callable[[str], None]
 def ensure_image(cache_dir: Path, *, log: Log) -> Path:
     """Return the image (a ``.sqsh`` file in the cache), built if it is missing or not whole.
 
-    Raise ImageBuildError with the step that failed. Another process that builds at the same time is waited for.
+    Raise ImageBuildError with the step that failed. Another process that builds at the same time
+    is waited for.
     """
     folder = cache_dir / "image"
     with one_at_a_time(folder, timeout_s=600, log=log):
@@ -58,7 +60,7 @@ def ensure_image(cache_dir: Path, *, log: Log) -> Path:
 
 
 def ensure_environment(cache_dir: Path, *, log: Log) -> Path:
-    """Return the image's Python environment as a folder of the cache, for programs that make other files."""
+    """Return the image's Python environment as a folder of the cache."""
     folder = cache_dir / "image"
     with one_at_a_time(folder, timeout_s=600, log=log):
         return _ensure_dependencies(folder, log=log)
@@ -74,11 +76,16 @@ def _image_key() -> str:
 
 
 def _dependencies_key() -> str:
-    interpreter = os.path.realpath(SYSTEM_PYTHON)
-    return digest(_RECIPE, LOCK_FILE.read_text(encoding="utf-8"), PRECOMPILE.read_text(encoding="utf-8"), interpreter)
+    interpreter = str(SYSTEM_PYTHON.resolve())
+    return digest(
+        _RECIPE,
+        LOCK_FILE.read_text(encoding="utf-8"),
+        PRECOMPILE.read_text(encoding="utf-8"),
+        interpreter,
+    )
 
 
-# -------------------------------------------------------------------------------------- dependencies
+# ------------------------------------------------------------------------------------- dependencies
 
 
 def _ensure_dependencies(folder: Path, *, log: Log) -> Path:
@@ -103,25 +110,36 @@ def _ensure_dependencies(folder: Path, *, log: Log) -> Path:
 
 
 def _make_environment(folder: Path) -> None:
-    """Make a virtual environment that works wherever it is moved to: the interpreter finds it by its own place."""
-    interpreter = os.path.realpath(SYSTEM_PYTHON)
-    if not os.path.exists(interpreter):
+    """Make a virtual environment that works wherever it is moved to.
+
+    The interpreter finds it by its own place.
+    """
+    interpreter = SYSTEM_PYTHON.resolve()
+    if not interpreter.exists():
         raise ImageBuildError(f"image: {SYSTEM_PYTHON} is missing; Debian: apt-get install python3")
-    version = run([interpreter, "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], step="python", timeout_s=20)
-    version = version.strip()
+    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
+    version = run([str(interpreter), "-I", "-c", ask], step="python", timeout_s=20).strip()
     (folder / "bin").mkdir(parents=True)
     (folder / "lib" / f"python{version}" / "site-packages").mkdir(parents=True)
     for name in ("python", "python3", f"python{version}"):
-        os.symlink(interpreter, folder / "bin" / name)
+        (folder / "bin" / name).symlink_to(interpreter)
+    facts = (f"home = {interpreter.parent}", "include-system-site-packages = false")
     (folder / "pyvenv.cfg").write_text(
-        f"home = {os.path.dirname(interpreter)}\ninclude-system-site-packages = false\nversion = {version}\n",
-        encoding="utf-8",
+        "\n".join((*facts, f"version = {version}\n")), encoding="utf-8"
     )
 
 
 def _installer_environment() -> dict[str, str]:
-    """The caller's environment without what would send the packages elsewhere."""
-    unwanted = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV")
+    """Return the caller's environment without what would send the packages elsewhere."""
+    unwanted = (
+        "VIRTUAL_ENV",
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PIP_TARGET",
+        "PIP_PREFIX",
+        "PIP_USER",
+        "PIP_REQUIRE_VIRTUALENV",
+    )
     return {name: value for name, value in os.environ.items() if name not in unwanted}
 
 
@@ -136,7 +154,7 @@ def _point_scripts_inside(scripts: Path) -> None:
             script.write_bytes(f"#!{skeleton.PREFIX}/bin/python3".encode() + separator + rest)
 
 
-# --------------------------------------------------------------------------------------------- image
+# -------------------------------------------------------------------------------------------- image
 
 
 def _build_image(image: Path, environment: Path, *, log: Log) -> None:
@@ -149,15 +167,30 @@ def _build_image(image: Path, environment: Path, *, log: Log) -> None:
         inside = root / skeleton.PREFIX.lstrip("/")
         shutil.copytree(environment, inside, symlinks=True, copy_function=_link)
         _install_engine(inside)
-        _link(str(_site_packages(inside) / "certifi" / "cacert.pem"), str(root) + skeleton.CERTIFICATES)
+        _link(
+            str(_site_packages(inside) / "certifi" / "cacert.pem"),
+            str(root) + skeleton.CERTIFICATES,
+        )
         file = draft / "image.sqsh"
         # Not compressed: reading must cost no CPU where many ranks start on few cores.
-        plain = ["-noI", "-noD", "-noF", "-noX", "-no-xattrs", "-all-root", "-no-progress", "-quiet"]
+        plain = [
+            "-noI",
+            "-noD",
+            "-noF",
+            "-noX",
+            "-no-xattrs",
+            "-all-root",
+            "-no-progress",
+            "-quiet",
+        ]
         run([squash, str(root), str(file), *plain], step="mksquashfs", timeout_s=300)
         image.unlink(missing_ok=True)
         file.rename(image)
     stamp_file(image)
-    log(f"container image built in {time.monotonic() - started:.1f} s ({image.stat().st_size >> 20} MiB)")
+    log(
+        f"container image built in {time.monotonic() - started:.1f} s "
+        f"({image.stat().st_size >> 20} MiB)"
+    )
 
 
 def _link(source: str, target: str) -> None:
@@ -181,8 +214,19 @@ def _compile(environment: Path, *packages: str) -> None:
     """Compile packages, or what Dynamo imports, so that containers need not."""
     site_packages = _site_packages(environment)
     place = f"{skeleton.PREFIX}/{site_packages.relative_to(environment)}"
-    command = [str(python_of(environment)), "-B", str(PRECOMPILE), str(site_packages), place, *packages]
-    variables = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONPATH": str(ENGINE / "packages")}
+    command = [
+        str(python_of(environment)),
+        "-B",
+        str(PRECOMPILE),
+        str(site_packages),
+        place,
+        *packages,
+    ]
+    variables = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/nonexistent",
+        "PYTHONPATH": str(ENGINE / "packages"),
+    }
     run(command, step="compiling Python sources", timeout_s=300, env=variables)
 
 

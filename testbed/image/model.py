@@ -14,7 +14,13 @@ from testbed.image.store import digest, draft_in
 REPOSITORY = "nvidia/DeepSeek-R1-FP4"
 MAKER = Path(__file__).with_name("model_maker.py")
 WORDS = ENGINE / "packages" / "tensorrt_llm" / "_emulation" / "words.py"
-FILES = ("config.json", "generation_config.json", "hf_quant_config.json", "tokenizer.json", "tokenizer_config.json")
+FILES = (
+    "config.json",
+    "generation_config.json",
+    "hf_quant_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
 
 
 def ensure_model(
@@ -24,10 +30,11 @@ def ensure_model(
     cache_dir: Path | None = None,
     log: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Have the model's files in the Hugging Face cache ``hf_home``, and as a plain folder in ``models``.
+    """Have the model's files in the Hugging Face cache ``hf_home`` and as a folder in ``models``.
 
-    ``models`` defaults to the folder ``models`` beside ``hf_home``; the plain folder is a relative link into the
-    cache, so both may be seen under another path elsewhere. Raise ImageBuildError when they cannot be made.
+    ``models`` defaults to the folder ``models`` beside ``hf_home``; the plain folder is a
+    relative link into the cache, so both may be seen under another path elsewhere. Raise
+    ImageBuildError when they cannot be made.
     """
     revision = _revision()
     repository = hf_home / "hub" / ("models--" + REPOSITORY.replace("/", "--"))
@@ -36,7 +43,9 @@ def ensure_model(
         _make_snapshot(snapshot, cache_dir or _default_cache(), log=log)
     (repository / "refs").mkdir(parents=True, exist_ok=True)
     _write(repository / "refs" / "main", revision)
-    _link_plain_folder((models or hf_home.parent / "models") / REPOSITORY.rpartition("/")[2], snapshot)
+    _link_plain_folder(
+        (models or hf_home.parent / "models") / REPOSITORY.rpartition("/")[2], snapshot
+    )
 
 
 def _revision() -> str:
@@ -48,7 +57,11 @@ def _revision() -> str:
 def _make_snapshot(snapshot: Path, cache_dir: Path, *, log: Callable[[str], None]) -> None:
     environment = ensure_environment(cache_dir, log=log)
     snapshot.parent.mkdir(parents=True, exist_ok=True)
-    variables = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ENGINE / "packages"), "PYTHONDONTWRITEBYTECODE": "1"}
+    variables = {
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(ENGINE / "packages"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     with draft_in(snapshot.parent) as draft:
         command = [str(python_of(environment)), str(MAKER), str(draft / "model")]
         run(command, step="making the model's files", timeout_s=120, env=variables)
@@ -59,7 +72,7 @@ def _make_snapshot(snapshot: Path, cache_dir: Path, *, log: Callable[[str], None
 
 def _link_plain_folder(link: Path, snapshot: Path) -> None:
     target = os.path.relpath(snapshot, link.parent)
-    if link.is_symlink() and os.readlink(link) == target:
+    if link.is_symlink() and str(link.readlink()) == target:
         return
     link.parent.mkdir(parents=True, exist_ok=True)
     new = link.with_name(f".{link.name}.new")

@@ -1,17 +1,25 @@
 """Makes the model's files: run by the image's own Python, with the engine's packages on its path.
 
-Usage: ``python model_maker.py FOLDER``. The folder gets what a Hugging Face snapshot of DeepSeek-R1 has besides
-its weights: config, generation config, tokenizer, chat template, quantization config.
+Usage: ``python model_maker.py FOLDER``. The folder gets what a Hugging Face snapshot of
+DeepSeek-R1 has besides its weights: config, generation config, tokenizer, chat template,
+quantization config.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-BOS, EOS, USER, ASSISTANT, SYSTEM = "<|begin|>", "<|end|>", "<|user|>", "<|assistant|>", "<|system|>"
+BOS, EOS, USER, ASSISTANT, SYSTEM = (
+    "<|begin|>",
+    "<|end|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|system|>",
+)
 SPECIAL_TOKENS = (BOS, EOS, USER, ASSISTANT, SYSTEM)
 VOCABULARY_SIZE = 16000
 
@@ -24,7 +32,8 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 
-# The shape of DeepSeek-R1 (its public config.json); vocabulary and special tokens are this tokenizer's.
+# The shape of DeepSeek-R1 (its public config.json); vocabulary and special tokens are this
+# tokenizer's.
 SHAPE: dict[str, Any] = {
     "architectures": ["DeepseekV3ForCausalLM"],
     "model_type": "deepseek_v3",
@@ -62,27 +71,29 @@ SHAPE: dict[str, Any] = {
 
 
 def training_text() -> list[str]:
-    """Return every word in the forms an answer uses: after a space, at a start, and as a sentence begins."""
-    from tensorrt_llm._emulation.words import all_words  # noqa: PLC0415 - on the path of the image's Python only
+    """Return every word in the forms an answer uses.
 
+    After a space, at a start, and as a sentence begins.
+    """
+    # On the path of the image's Python, not of the one that builds.
+    words: Any = importlib.import_module("tensorrt_llm._emulation.words")
     lines: list[str] = []
-    for word in all_words():
+    for word in words.all_words():
         lines += [f" {word}"] * 4 + [word] * 2 + [f" {word.capitalize()}", word.capitalize()]
     return lines
 
 
 def train_tokenizer() -> Any:
     """Train a byte-level BPE tokenizer on the words; any text can be encoded with it."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers  # noqa: PLC0415
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
+    kit: Any = importlib.import_module("tokenizers")
+    tokenizer = kit.Tokenizer(kit.models.BPE())
+    tokenizer.pre_tokenizer = kit.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = kit.decoders.ByteLevel()
+    trainer = kit.trainers.BpeTrainer(
         vocab_size=VOCABULARY_SIZE,
         min_frequency=1,
         special_tokens=list(SPECIAL_TOKENS),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=kit.pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(training_text(), trainer)
@@ -97,10 +108,16 @@ def write_model(folder: Path) -> None:
     ids = {token: tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
     ends = {"bos_token_id": ids[BOS], "eos_token_id": ids[EOS]}
     write_json(folder / "config.json", {**SHAPE, **ends, "vocab_size": tokenizer.get_vocab_size()})
-    write_json(folder / "generation_config.json", {**ends, "do_sample": True, "temperature": 0.6, "top_p": 0.95})
+    write_json(
+        folder / "generation_config.json",
+        {**ends, "do_sample": True, "temperature": 0.6, "top_p": 0.95},
+    )
     write_json(
         folder / "hf_quant_config.json",
-        {"producer": {"name": "emulated"}, "quantization": {"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8"}},
+        {
+            "producer": {"name": "emulated"},
+            "quantization": {"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8"},
+        },
     )
     write_json(
         folder / "tokenizer_config.json",

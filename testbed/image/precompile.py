@@ -1,10 +1,13 @@
-"""Compile Python sources of the image. Run by the image's Python: ``precompile.py SITE_PACKAGES INSIDE [PACKAGE...]``.
+"""Compile Python sources of the image, run by the image's Python.
+
+Usage: ``precompile.py SITE_PACKAGES INSIDE [PACKAGE...]``.
 
 Compiles the packages named; without any, what Dynamo's two programs import when they start.
 
-A container's root is written to memory, and rank and worker start on few cores: bytecode must be there already.
-All of site-packages would take a minute; what the two programs import takes seconds. The files carry no time
-stamp to be checked again, and name the source by its path inside the container.
+A container's root is written to memory, and rank and worker start on few cores: bytecode must be
+there already. All of site-packages would take a minute; what the two programs import takes
+seconds. The files carry no time stamp to be checked again, and name the source by its path inside
+the container.
 """
 
 from __future__ import annotations
@@ -44,7 +47,9 @@ def compile_file(source: str, inside: str) -> str | None:
 def wanted_files(site_packages: Path, packages: list[str]) -> list[str]:
     """Return the files to compile: of the packages named, or else of what the programs import."""
     if packages:
-        return sorted(str(path) for name in packages for path in (site_packages / name).rglob("*.py"))
+        return sorted(
+            str(path) for name in packages for path in (site_packages / name).rglob("*.py")
+        )
     with ProcessPoolExecutor(len(PROGRAMS)) as pool:
         files = set[str]().union(*pool.map(imported_files, PROGRAMS))
     return sorted(file for file in files if Path(file).is_relative_to(site_packages))
@@ -55,7 +60,9 @@ def main(site_packages: Path, inside: str, packages: list[str]) -> int:
     sources = wanted_files(site_packages, packages)
     places = [f"{inside}/{Path(source).relative_to(site_packages)}" for source in sources]
     with ProcessPoolExecutor() as pool:
-        wrong = [problem for problem in pool.map(compile_file, sources, places, chunksize=32) if problem]
+        wrong = [
+            problem for problem in pool.map(compile_file, sources, places, chunksize=32) if problem
+        ]
     sys.stdout.write("\n".join([*wrong, f"{len(sources)} files compiled\n"]))
     return 1 if wrong else 0
 

@@ -1,17 +1,25 @@
-"""The image's root besides its Python environment: folders, a few files of /etc, the image's variables."""
+"""The image's root besides its Python environment.
+
+Folders, a few files of /etc, the image's variables.
+"""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 PREFIX = "/opt/dynamo"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
-_FOLDERS = (
-    "dev", "etc/ssl/certs", "home", "mnt", "opt", "proc", "root", "run", "srv", "sys", "tmp", "usr", "usr/local/bin", "var/tmp",
-)  # fmt: skip
-_LINKS = {"bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64", "sbin": "usr/sbin", "var/run": "/run"}
+_FOLDERS = """
+    dev etc/ssl/certs home mnt opt proc root run srv sys tmp usr usr/local/bin var/tmp
+""".split()  # noqa: SIM905 - paths read best as a line
+_LINKS = {
+    "bin": "usr/bin",
+    "lib": "usr/lib",
+    "lib64": "usr/lib64",
+    "sbin": "usr/sbin",
+    "var/run": "/run",
+}
 
 _MPI_VARIABLES = {
     # A container's user is root; Open MPI refuses it unless told twice.
@@ -27,7 +35,8 @@ _MPI_VARIABLES = {
 }
 
 VARIABLES = {
-    # The distribution's etcd and nats-server come from the machine's /usr, which is bound into a container.
+    # The distribution's etcd and nats-server come from the machine's /usr, which is bound into a
+    # container.
     "PATH": f"{PREFIX}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
     "LANG": "C.UTF-8",
     "VIRTUAL_ENV": PREFIX,
@@ -42,7 +51,8 @@ VARIABLES = {
 
 _ETC = {
     "environment": "".join(f"{name}={value}\n" for name, value in VARIABLES.items()),
-    "passwd": "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    "passwd": "root:x:0:0:root:/root:/bin/bash\n"
+    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
     "group": "root:x:0:\nnogroup:x:65534:\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
     "os-release": 'PRETTY_NAME="Dynamo with an emulated TensorRT-LLM"\nID=dynamo-trtllm-emulated\n',
@@ -63,6 +73,6 @@ def write_skeleton(root: Path) -> None:
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "tmp").chmod(0o1777)
     for name, target in _LINKS.items():
-        os.symlink(target, root / name)
+        (root / name).symlink_to(target)
     for name, content in _ETC.items():
         (root / "etc" / name).write_text(content, encoding="utf-8")

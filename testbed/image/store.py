@@ -1,4 +1,7 @@
-"""A folder of things that are dear to make: whole or absent, made by one at a time, found again by their key."""
+"""A folder of things that are dear to make.
+
+Whole or absent, made by one at a time, found again by their key.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,18 @@ def digest(*parts: str | bytes) -> str:
 
 
 def digest_of_folder(folder: Path) -> str:
-    """Return a key over all files of a folder: names, contents, and whether they can be executed."""
+    """Return a key over all files of a folder.
+
+    Names, contents, and whether they can be executed.
+    """
     parts: list[str | bytes] = []
     for path in sorted(folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
-            parts += [str(path.relative_to(folder)), str(os.access(path, os.X_OK)), path.read_bytes()]
+            parts += [
+                str(path.relative_to(folder)),
+                str(os.access(path, os.X_OK)),
+                path.read_bytes(),
+            ]
     return digest(*parts)
 
 
@@ -80,7 +90,11 @@ def clear_drafts(folder: Path) -> None:
 
 def drop_old(folder: Path, pattern: str, *, keep: Path) -> None:
     """Remove all but the newest earlier versions of a thing."""
-    others = sorted((p for p in folder.glob(pattern) if p != keep), key=lambda p: p.stat().st_mtime, reverse=True)
+    others = sorted(
+        (p for p in folder.glob(pattern) if p != keep),
+        key=lambda p: p.stat().st_mtime,
+        reverse=True,
+    )
     for old in others[_KEPT_OLD:]:
         if old.is_dir():
             shutil.rmtree(old, ignore_errors=True)
@@ -89,7 +103,7 @@ def drop_old(folder: Path, pattern: str, *, keep: Path) -> None:
             _stamp_of(old).unlink(missing_ok=True)
 
 
-# ------------------------------------------------------------------------------- one file, whole or not
+# --------------------------------------------------------------------------- one file, whole or not
 
 
 def stamp_file(path: Path) -> None:
@@ -100,8 +114,8 @@ def stamp_file(path: Path) -> None:
 def is_whole(path: Path) -> bool:
     """Whether a file is as it was stamped.
 
-    Size, inode and time of change tell without reading, as long as nobody touched the file; else its
-    content is compared.
+    Size, inode and time of change tell without reading, as long as nobody touched the file; else
+    its content is compared.
     """
     try:
         stamp = json.loads(_stamp_of(path).read_text(encoding="utf-8"))
@@ -138,16 +152,19 @@ def _sha256(path: Path) -> str:
     return total.hexdigest()
 
 
-# ----------------------------------------------------------------------------- one folder, whole or not
+# ------------------------------------------------------------------------- one folder, whole or not
 
 
 def count_folder(folder: Path) -> dict[str, int]:
-    """Return how many files a folder has and their bytes: what an interrupted or lost copy cannot match."""
+    """Return how many files a folder has and their bytes.
+
+    What an interrupted or lost copy cannot match.
+    """
     files = total = 0
     for base, _, names in os.walk(folder):
         for name in names:
             files += 1
-            total += os.lstat(os.path.join(base, name)).st_size
+            total += Path(base, name).lstat().st_size
     return {"files": files, "bytes": total}
 
 

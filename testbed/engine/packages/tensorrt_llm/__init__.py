@@ -1,4 +1,4 @@
-"""An emulation of TensorRT-LLM for machines without GPUs: same names, same behaviour from outside, no model.
+"""An emulation of TensorRT-LLM for machines without GPUs: same names, same behaviour, no model.
 
 ``__version__`` says so, and so does the first line that every process of it prints.
 """

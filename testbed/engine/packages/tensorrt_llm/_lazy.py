@@ -11,7 +11,10 @@ from typing import Any
 
 
 def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a module's ``__getattr__``: name -> attribute of the module (relative to ``package``)."""
+    """Return a module's ``__getattr__``.
+
+    Name -> attribute of the module (relative to ``package``).
+    """
 
     def get(name: str) -> Any:
         try:

@@ -41,7 +41,12 @@ class Logger:
         rank = "" if self.rank is None else f" [RANK {self.rank}]"
         stamp = time.strftime("%m/%d/%Y-%H:%M:%S")
         text = " ".join(map(str, parts))
-        say("".join(f"[{stamp}] [TRT-LLM]{rank} [{severity}] {line}\n" for line in text.splitlines() or [""]))
+        say(
+            "".join(
+                f"[{stamp}] [TRT-LLM]{rank} [{severity}] {line}\n"
+                for line in text.splitlines() or [""]
+            )
+        )
 
 
 def say(text: str, stream: TextIO | None = None) -> None:

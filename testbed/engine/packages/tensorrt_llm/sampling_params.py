@@ -25,8 +25,9 @@ class LogitsProcessor:
 class SamplingParams:
     """TensorRT-LLM's sampling parameters.
 
-    Of these the emulation acts on: n, max_tokens, min_tokens, temperature, seed, end_id, ignore_eos, stop,
-    stop_token_ids, include_stop_str_in_output, logprobs. The others are accepted.
+    Of these the emulation acts on: n, max_tokens, min_tokens, temperature, seed, end_id,
+    ignore_eos, stop, stop_token_ids, include_stop_str_in_output, logprobs. The others are
+    accepted.
     """
 
     end_id: int | None = None

@@ -1,7 +1,7 @@
 """A stand-in for PyTorch, for code that imports it and never computes with it.
 
-It holds the names that ``dynamo.trtllm`` and ``safetensors.torch`` look up while they are imported. A call that
-would need a tensor fails and says why.
+It holds the names that ``dynamo.trtllm`` and ``safetensors.torch`` look up while they are
+imported. A call that would need a tensor fails and says why.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class Tensor:
         raise NotImplementedError(_refusal("Tensor"))
 
 
-_DTYPES = (
-    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64",
-    "bfloat16", "complex64", "complex128", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz",
-    "float8_e8m0fnu", "float4_e2m1fn_x2", "qint8", "qint32", "quint4x2",
-)  # fmt: skip
+_DTYPES = """
+    bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64 bfloat16
+    complex64 complex128 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz float8_e8m0fnu
+    float4_e2m1fn_x2 qint8 qint32 quint4x2
+""".split()
+_SHORT_NAMES = {"half": "float16", "float": "float32", "double": "float64", "int": "int32"}
+
 globals().update({name: dtype(name) for name in _DTYPES})
-float, half, double, int, long = (  # noqa: A001 - torch's own names
-    globals()[name] for name in ("float32", "float16", "float64", "int32", "int64")
-)
+globals().update({short: globals()[name] for short, name in _SHORT_NAMES.items()})
 
 
 def _refusal(name: str) -> str:

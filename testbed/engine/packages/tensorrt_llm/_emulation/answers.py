@@ -1,7 +1,7 @@
-"""Pure: the tokens of an answer, decided by the prompt's tokens, the seed and the temperature alone.
+"""Pure: the tokens of an answer, decided by prompt, seed and temperature alone.
 
-A model cannot be emulated; what its answers look like from outside can: readable text of some length, the
-same for the same request, with an end of its own.
+A model cannot be emulated; what its answers look like from outside can: readable text of some
+length, the same for the same request, with an end of its own.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ class Vocabulary:
 
     @classmethod
     def from_folder(cls, folder: Path) -> Vocabulary:
-        """Read ``tokenizer.json`` of a model folder; raise ValueError when it has too few usable words."""
+        """Read ``tokenizer.json`` of a model folder.
+
+        Raise ValueError when it has too few usable words.
+        """
         content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
         tokens: dict[str, int] = content["model"]["vocab"]
         classes = {
@@ -71,16 +74,22 @@ class Vocabulary:
         poor = [name for name, ids in classes.items() if len(ids) < 8]
         if poor or len(known) < len(fixed):
             missing = sorted(fixed - set(known)) + poor
-            raise ValueError(f"{folder}/tokenizer.json lacks words of the emulated engine: {missing}")
+            raise ValueError(
+                f"{folder}/tokenizer.json lacks words of the emulated engine: {missing}"
+            )
         opening = {word: tokens[word] for word in known if word in tokens}
         return cls(classes, known, opening, max(tokens.values()) + 1)
 
 
-def _ids(tokens: Mapping[str, int], words: Sequence[str] | Iterator[str] | map[str]) -> tuple[int, ...]:
+def _ids(
+    tokens: Mapping[str, int], words: Sequence[str] | Iterator[str] | map[str]
+) -> tuple[int, ...]:
     return tuple(tokens[_SPACE + word] for word in words if _SPACE + word in tokens)
 
 
-def _generator(prompt: Sequence[int], seed: int | None, temperature: float | None, choice: int) -> random.Random:
+def _generator(
+    prompt: Sequence[int], *, seed: int | None, temperature: float | None, choice: int
+) -> random.Random:
     """At temperature 0 (or none given) the seed has no say, as with greedy decoding."""
     warm = bool(temperature)
     key = (tuple(prompt), (seed or 0, temperature, choice) if warm else (None, 0, choice))
@@ -99,7 +108,7 @@ def answer_tokens(
 
     A caller that ignores the end goes on and gets more sentences.
     """
-    chance = _generator(prompt, seed, temperature, choice)
+    chance = _generator(prompt, seed=seed, temperature=temperature, choice=choice)
     # Most answers are of middling length; a few are very short or very long.
     length = int(math.exp(chance.uniform(math.log(_SHORTEST_ANSWER), math.log(_LONGEST_ANSWER))))
     given = 0
@@ -113,7 +122,9 @@ def answer_tokens(
 
 
 def _sentence(vocabulary: Vocabulary, chance: random.Random, *, opens: bool) -> Iterator[int]:
-    words = chance.choice([line for line in _SENTENCES if line[0] in vocabulary.opening] if opens else _SENTENCES)
+    words = chance.choice(
+        [line for line in _SENTENCES if line[0] in vocabulary.opening] if opens else _SENTENCES
+    )
     for place, word in enumerate(words):
         if word in vocabulary.classes:
             yield chance.choice(vocabulary.classes[word])
@@ -123,8 +134,10 @@ def _sentence(vocabulary: Vocabulary, chance: random.Random, *, opens: bool) -> 
             yield vocabulary.plain[word]
 
 
-def token_logprobs(prompt: Sequence[int], place: int, token: int, vocabulary_size: int, top: int) -> dict[int, float]:
-    """Return made-up but stable log probabilities at one place: the chosen token first, then others.
+def token_logprobs(
+    prompt: Sequence[int], place: int, token: int, vocabulary_size: int, top: int
+) -> dict[int, float]:
+    """Return made-up but stable log probabilities at one place, the chosen token first.
 
     ``top`` counts the tokens returned; values are negative and fall with the rank, and their
     probabilities sum to less than 1.

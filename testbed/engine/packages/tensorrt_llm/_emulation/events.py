@@ -1,4 +1,7 @@
-"""A small event loop for a rank process: channels, listeners and timers, in one thread, never spinning."""
+"""A small event loop for a rank process.
+
+Channels, listeners and timers, in one thread, never spinning.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ class Events:
             for message in messages:
                 on_message(channel, message)
 
-        channel.connection.setblocking(True)
+        channel.connection.settimeout(None)
         self._selector.register(channel, selectors.EVENT_READ, ready)
 
     def accept(self, listener: socket.socket, on_message: OnMessage, on_closed: OnClosed) -> None:

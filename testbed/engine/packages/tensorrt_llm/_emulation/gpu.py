@@ -3,9 +3,11 @@
 A node's driver state is a folder that all its processes share (``/run/emulated-gpu``):
 
 - ``gpus.json``: driver and CUDA version, and per GPU index, uuid, name, memory_total_mib, bus_id;
-- ``holders/*.json``: one file per allocation (gpu_uuid, pid, process_name, memory_mib), kept locked with
-  flock by its holder. The kernel drops the lock when the last process that inherited the descriptor is gone,
-  however it died: memory comes back exactly when a real driver would give it back.
+- ``holders/*.json``: one file per allocation (gpu_uuid, pid, process_name, memory_mib), kept
+  locked with
+  flock by its holder. The kernel drops the lock when the last process that inherited the
+  descriptor is gone, however it died: memory comes back exactly when a real driver would give it
+  back.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path("/run/emulated-gpu")
+FOLDER = Path(os.environ.get("EMULATED_GPU_FOLDER", "/run/emulated-gpu"))
 _DEVICES = Path("/dev")
 
 
@@ -48,7 +50,10 @@ class Holding:
 
 
 def visible_gpus(folder: Path = FOLDER) -> list[Gpu]:
-    """Return the GPUs that CUDA_VISIBLE_DEVICES leaves to this process; none when the node has no driver."""
+    """Return the GPUs that CUDA_VISIBLE_DEVICES leaves to this process.
+
+    None when the node has no driver.
+    """
     try:
         content = json.loads((folder / "gpus.json").read_text(encoding="utf-8"))
     except OSError:
@@ -115,7 +120,9 @@ class GpuMemory:
         self._held[path] = descriptor
 
     def _free(self) -> int:
-        used = sum(h.memory_mib for h in holdings(self._folder, clear=True) if h.gpu_uuid == self.gpu.uuid)
+        used = sum(
+            h.memory_mib for h in holdings(self._folder, clear=True) if h.gpu_uuid == self.gpu.uuid
+        )
         return self.gpu.memory_total_mib - used
 
     def _refusal(self, memory_mib: int, free_mib: int) -> str:
@@ -123,10 +130,13 @@ class GpuMemory:
         by_process: dict[int, int] = {}
         for holding in others:
             by_process[holding.pid] = by_process.get(holding.pid, 0) + holding.memory_mib
-        in_use = " ".join(f"Process {pid} has {_gib(mib)} memory in use." for pid, mib in by_process.items())
+        in_use = " ".join(
+            f"Process {pid} has {_gib(mib)} memory in use." for pid, mib in by_process.items()
+        )
         return (
-            f"CUDA out of memory. Tried to allocate {_gib(memory_mib)}. GPU {self.gpu.index} has a total "
-            f"capacity of {_gib(self.gpu.memory_total_mib)} of which {_gib(free_mib)} is free. {in_use}"
+            f"CUDA out of memory. Tried to allocate {_gib(memory_mib)}. "
+            f"GPU {self.gpu.index} has a total capacity of {_gib(self.gpu.memory_total_mib)} "
+            f"of which {_gib(free_mib)} is free. {in_use}"
         ).rstrip()
 
     @contextlib.contextmanager

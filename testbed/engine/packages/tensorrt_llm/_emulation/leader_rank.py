@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 
@@ -26,6 +27,7 @@ class LeaderRank(Rank):
         self._open: dict[str, set[int]] = {}
         self._then: dict[str, Callable[[], None]] = {}
         self._kv_tokens: list[int] = []
+        self._loaded = False
         host, port = parse_address(address)
         self.events.accept(listen(host, port), self._from_proxy_side, self._proxy_side_closed)
         if world.listener is not None:
@@ -47,12 +49,17 @@ class LeaderRank(Rank):
         if message["t"] == "submit":
             self._submit(message)
         elif message["t"] == "step":
-            self._all("step", message, lambda: self._tell({"t": "stepped", "round": message["round"]}))
+            self._all(
+                "step", message, lambda: self._tell({"t": "stepped", "round": message["round"]})
+            )
         elif message["t"] == "unload":
             self._all("unload", message, self._unloaded)
 
     def _proxy_side_closed(self, channel: Channel) -> None:
-        """The LLM's process is gone. The real server waits on its socket and does not notice; nor does this."""
+        """Forget an LLM's process that is gone: like the real server, do not act on it.
+
+        Nor does this.
+        """
         if channel is self._proxy:
             self._proxy = None
 
@@ -90,7 +97,9 @@ class LeaderRank(Rank):
             return
         if kind == "loaded":
             self._kv_tokens.append(message["kv_tokens"])
-        self._done({"loaded": "load", "mapped": "map", "stepped": "step", "unloaded": "unload"}[kind], rank)
+        self._done(
+            {"loaded": "load", "mapped": "map", "stepped": "step", "unloaded": "unload"}[kind], rank
+        )
 
     # ---------------------------------------------------------------------------------- all ranks
 
@@ -99,9 +108,14 @@ class LeaderRank(Rank):
         self._submit_when_complete()
 
     def _submit_when_complete(self) -> None:
-        """Load once every rank of the world has come to the meeting."""
-        if self._waiting is None or len(self._workers) < self.world.size - 1:
+        """Load once every rank of the world has come to the meeting.
+
+        While an engine is loaded, another one waits for ever, as it does for the real server: one
+        that lost its LLM's process is never given back.
+        """
+        if self._waiting is None or self._loaded or len(self._workers) < self.world.size - 1:
             return
+        self._loaded = True
         plan, self._waiting = self._waiting["plan"], None
         self._kv_tokens = []
         self._all("load", {"t": "load", "plan": plan}, self._map)
@@ -114,6 +128,7 @@ class LeaderRank(Rank):
         self._tell({"t": "ready", "kv_tokens": min(self._kv_tokens)})
 
     def _unloaded(self) -> None:
+        self._loaded = False
         self._tell({"t": "unloaded"})
         self._proxy = None
 
@@ -121,12 +136,14 @@ class LeaderRank(Rank):
         """Have every rank do something; ``then`` runs when the last has answered."""
         self._open[kind] = set(range(self.world.size))
         self._then[kind] = then
-        for channel in self._workers.values():
-            try:
-                channel.send({**message, "t": kind})
-            except ChannelClosed:  # its closing is reported by the event loop
-                continue
+        self._to_workers({**message, "t": kind})
         self._own_part(kind, message)
+
+    def _to_workers(self, message: Message) -> None:
+        """Tell all workers; that one is gone is reported by the event loop."""
+        for channel in self._workers.values():
+            with contextlib.suppress(ChannelClosed):
+                channel.send(message)
 
     def _own_part(self, kind: str, message: Message) -> None:
         if kind == "load":
@@ -149,8 +166,7 @@ class LeaderRank(Rank):
 
     def _stop(self) -> None:
         self.leaving = True
-        for channel in self._workers.values():
-            channel.send({"t": "stop"})
+        self._to_workers({"t": "stop"})
         self.leave()
 
 
@@ -159,7 +175,9 @@ def run_leader() -> None:
     world = join_world()
     rank = LeaderRank(world, os.environ[ADDRESS_VARIABLE], os.environ[KEY_VARIABLE])
     rank.say_hello()
-    logger.info(f"MPI Comm Server started at {os.environ[ADDRESS_VARIABLE]} with {world.size} workers")
+    logger.info(
+        f"MPI Comm Server started at {os.environ[ADDRESS_VARIABLE]} with {world.size} workers"
+    )
     rank.run()
 
 

@@ -1,4 +1,7 @@
-"""How one rank loads: in steps over its set time, taking GPU memory as it goes, saying what it does."""
+"""How one rank loads.
+
+In steps over its set time, taking GPU memory as it goes, saying what it does.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 
 from ..logger import logger, say
 from . import settings
@@ -36,7 +40,10 @@ class RankEngine:
         self._started = 0.0
 
     def load(self, plan: Plan, on_loaded: OnLoaded, on_failed: OnFailed) -> None:
-        """Begin to load; one of the two is called later: with the KV cache's tokens, or with the error."""
+        """Begin to load; one of the two is called later.
+
+        With the KV cache's tokens, or with the error.
+        """
         steps = self._steps(plan, on_loaded)
         self._started = time.monotonic()
 
@@ -77,9 +84,13 @@ class RankEngine:
 
     def _steps(self, plan: Plan, on_loaded: OnLoaded) -> list[tuple[float, Callable[[], None]]]:
         weights_mib = -(-plan["weights_mib"] // self._world.size)
-        steps: list[tuple[float, Callable[[], None]]] = [(0.0, lambda: self._prepare(plan, weights_mib))]
-        for step in range(1, _WEIGHT_STEPS + 1):
-            steps.append((0.9 * step / _WEIGHT_STEPS, lambda step=step: self._weights(step, weights_mib)))  # type: ignore[misc]
+        steps: list[tuple[float, Callable[[], None]]] = [
+            (0.0, partial(self._prepare, plan, weights_mib)),
+            *(
+                (0.9 * step / _WEIGHT_STEPS, partial(self._weights, step, weights_mib))
+                for step in range(1, _WEIGHT_STEPS + 1)
+            ),
+        ]
         if plan["online_layers"]:
             steps.append((0.95, lambda: self._share_experts(plan["online_layers"])))
         steps.append((1.0, lambda: self._finish(plan, on_loaded)))
@@ -100,11 +111,16 @@ class RankEngine:
         self._taken().allocate(share)
         done = step / _WEIGHT_STEPS
         bar = ("█" * round(10 * done)).ljust(10)
-        say(f"Loading weights: {done:4.0%}|{bar}| [{time.monotonic() - self._started:05.2f}s]\n", sys.stderr)
+        say(
+            f"Loading weights: {done:4.0%}|{bar}| [{time.monotonic() - self._started:05.2f}s]\n",
+            sys.stderr,
+        )
 
     def _share_experts(self, layers: int) -> None:
         logger.info(f"moe_load_balancer finalizing model... {layers} layers in host shared memory")
-        self._experts = ExpertMemory(layers, self._world.local_rank, self._world.local_size)
+        self._experts = ExpertMemory(
+            layers, local_rank=self._world.local_rank, local_size=self._world.local_size
+        )
         self._experts.create()
 
     def _finish(self, plan: Plan, on_loaded: OnLoaded) -> None:
@@ -117,8 +133,8 @@ class RankEngine:
             kv_mib = -(-tokens * plan["kv_bytes_per_token"] // _MIB)
         gpu.allocate(kv_mib)
         say(
-            f"[TensorRT-LLM][INFO] [MemUsageChange] Allocated {kv_mib / 1024:.2f} GiB for max tokens in "
-            f"paged KV cache ({tokens}).\n"
+            f"[TensorRT-LLM][INFO] [MemUsageChange] Allocated {kv_mib / 1024:.2f} GiB "
+            f"for max tokens in paged KV cache ({tokens}).\n"
         )
         on_loaded(tokens)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from dataclasses import dataclass
@@ -40,9 +41,8 @@ def resolve_model(model: str | Path) -> Path:
     """
     if Path(model).is_dir():
         return Path(model)
-    from huggingface_hub import snapshot_download  # noqa: PLC0415 - only a name needs it
-
-    return Path(snapshot_download(str(model)))
+    hub = importlib.import_module("huggingface_hub")  # only a name needs it
+    return Path(hub.snapshot_download(str(model)))
 
 
 def read_shape(folder: Path) -> ModelShape:
@@ -76,7 +76,11 @@ def _weights_mib(config: dict[str, Any], moe_layers: int, *, quantized: bool) ->
     experts = (config.get("n_routed_experts") or 0) + (config.get("n_shared_experts") or 0)
     expert_weights = moe_layers * experts * 3 * hidden * config.get("moe_intermediate_size", 0)
     dense_weights = (layers - moe_layers) * 3 * hidden * config.get("intermediate_size", 4 * hidden)
-    attention = layers * 4 * hidden * config.get("kv_lora_rank", hidden) * 10 if "kv_lora_rank" in config else 0
+    attention = (
+        layers * 4 * hidden * config.get("kv_lora_rank", hidden) * 10
+        if "kv_lora_rank" in config
+        else 0
+    )
     attention = attention or layers * 4 * hidden * hidden
     embeddings = 2 * config["vocab_size"] * hidden
     moe_bytes = (expert_weights + dense_weights) * (_FP4_BYTES if quantized else _PLAIN_BYTES)

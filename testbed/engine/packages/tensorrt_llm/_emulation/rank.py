@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ..logger import logger, print_colored, say
+from ..logger import logger, say
 from ..version import __version__
 from . import settings
 from .events import Events
@@ -30,10 +30,13 @@ class Rank:
     def say_hello(self) -> None:
         """Say which engine this is, as an import of the real one does, and that it is emulated."""
         logger.set_rank(self.world.rank)
-        say(f"[TensorRT-LLM] TensorRT-LLM version: {__version__} (emulated engine: no GPU, no model)\n")
+        say(
+            f"[TensorRT-LLM] TensorRT-LLM version: {__version__} "
+            "(emulated engine: no GPU, no model)\n"
+        )
 
     def lost(self, who: str) -> None:
-        """A rank of this world is gone without leave: no collective can ever finish. End the world."""
+        """End the world: a rank is gone without leave, and no collective can ever finish."""
         if self.leaving:
             return
         self.leaving = True
@@ -42,8 +45,9 @@ class Rank:
         if grace_s is None:
             return
         logger.error(
-            f"Executor loop crashed on this rank; hard-killing all {self.world.size} ranks in {grace_s:g}s "
-            f"(peers cannot make progress without this rank). Set {settings.HARD_KILL_GRACE_S}=-1 to disable."
+            f"Executor loop crashed on this rank; hard-killing all {self.world.size} ranks "
+            f"in {grace_s:g}s (peers cannot make progress without this rank). "
+            f"Set {settings.HARD_KILL_GRACE_S}=-1 to disable."
         )
         self.events.later(grace_s, self._abort)
 
@@ -96,16 +100,20 @@ class WorkerRank(Rank):
 
 def run_worker() -> None:
     """Be a worker rank, from joining the world to ``worker rankN quited``."""
-    from .wire import connect  # noqa: PLC0415 - the leader has no use for it
+    from .wire import connect
 
     world = join_world()
     if world.rank == 0:
         raise RuntimeError("rank 0 is the leader node, started by mgmn_leader_node")
     meeting = world.meeting
     channel = connect(
-        meeting.hosts, meeting.port, key=meeting.key, hello={"t": "rank", "rank": world.rank}, timeout_s=MEET_TIMEOUT_S
+        meeting.hosts,
+        meeting.port,
+        key=meeting.key,
+        hello={"t": "rank", "rank": world.rank},
+        timeout_s=MEET_TIMEOUT_S,
     )
     rank = WorkerRank(world, channel)
     rank.say_hello()
     rank.run()
-    print_colored(f"WARNING:root:worker rank{world.rank} quited\n", "")
+    say(f"WARNING:root:worker rank{world.rank} quited\n", sys.stderr)

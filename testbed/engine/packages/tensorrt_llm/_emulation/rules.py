@@ -22,18 +22,26 @@ def check_mapping(plan: Plan) -> None:
 
 def check_moe(plan: Plan) -> None:
     """Raise AssertionError or ValueError when the experts cannot be divided as asked."""
-    experts, ep, slots = plan["experts"], plan["moe_ep"], plan["num_slots"]
-    if not experts:
+    if not plan["experts"]:
         return
     if plan["moe_backend"] == "WIDEEP":
-        if not plan["attention_dp"]:
-            raise AssertionError("Attention DP should be used with WideEP.")
-        if plan["tp"] <= 1:
-            raise AssertionError("WideEP should only be enabled with parallel_size > 1")
-    if not plan["balancer"]:
-        if experts % ep:
-            raise AssertionError(f"num_experts ({experts}) must be divisible by ep_size ({ep})")
-        return
+        _check_wide_ep(plan)
+    if plan["balancer"]:
+        _check_slots(plan["num_slots"], plan["experts"], plan["moe_ep"])
+    elif plan["experts"] % plan["moe_ep"]:
+        raise AssertionError(
+            f"num_experts ({plan['experts']}) must be divisible by ep_size ({plan['moe_ep']})"
+        )
+
+
+def _check_wide_ep(plan: Plan) -> None:
+    if not plan["attention_dp"]:
+        raise AssertionError("Attention DP should be used with WideEP.")
+    if plan["tp"] <= 1:
+        raise AssertionError("WideEP should only be enabled with parallel_size > 1")
+
+
+def _check_slots(slots: int | None, experts: int, ep: int) -> None:
     if slots is None:
         raise ValueError("`num_slots` cannot be None when calling setup().")
     if slots % ep:
@@ -42,7 +50,7 @@ def check_moe(plan: Plan) -> None:
         raise AssertionError(f"num_slots ({slots}) should be at least num_experts ({experts})")
 
 
-def resolve_moe_sizes(tp: int, moe_tp: int, moe_ep: int, cluster: int) -> tuple[int, int, int]:
+def resolve_moe_sizes(tp: int, *, moe_tp: int, moe_ep: int, cluster: int) -> tuple[int, int, int]:
     """Fill in the sizes left at -1, as ``Mapping`` does; return (moe_tp, moe_ep, moe_cluster)."""
     cluster = 1 if cluster == -1 else cluster
     if moe_tp == -1 and moe_ep == -1:

@@ -13,7 +13,8 @@ HARD_KILL_GRACE_S = "TLLM_RANK_CRASH_HARD_KILL_GRACE"
 _DEFAULT_LOAD_S = 2.0
 _DEFAULT_FIRST_TOKEN_MS = 20.0
 _DEFAULT_INTER_TOKEN_MS = 2.0
-# TensorRT-LLM's own default is 10 s: time for a client to read the first error. Nobody reads it here.
+# TensorRT-LLM's own default is 10 s: time for a client to read the first error. Nobody reads it
+# here.
 _DEFAULT_HARD_KILL_GRACE_S = 1.0
 
 
@@ -35,16 +36,25 @@ def load_seconds(rank: int, env: Mapping[str, str] = os.environ) -> float:
 
 def first_token_s(env: Mapping[str, str] = os.environ) -> float:
     """Return the time from admission to the first token, in seconds."""
-    return _not_negative(FIRST_TOKEN_MS, env.get(FIRST_TOKEN_MS) or str(_DEFAULT_FIRST_TOKEN_MS)) / 1000
+    return (
+        _not_negative(FIRST_TOKEN_MS, env.get(FIRST_TOKEN_MS) or str(_DEFAULT_FIRST_TOKEN_MS))
+        / 1000
+    )
 
 
 def inter_token_s(env: Mapping[str, str] = os.environ) -> float:
     """Return the time between two tokens, in seconds."""
-    return _not_negative(INTER_TOKEN_MS, env.get(INTER_TOKEN_MS) or str(_DEFAULT_INTER_TOKEN_MS)) / 1000
+    return (
+        _not_negative(INTER_TOKEN_MS, env.get(INTER_TOKEN_MS) or str(_DEFAULT_INTER_TOKEN_MS))
+        / 1000
+    )
 
 
 def hard_kill_grace_s(env: Mapping[str, str] = os.environ) -> float | None:
-    """Return the seconds between a lost rank and the end of its world; None when that is switched off."""
+    """Return the seconds between a lost rank and the end of its world.
+
+    None when that is switched off.
+    """
     try:
         grace = float(env.get(HARD_KILL_GRACE_S) or _DEFAULT_HARD_KILL_GRACE_S)
     except ValueError:

@@ -1,7 +1,8 @@
 """Expert weights in shared memory, as online expert load balancing keeps them.
 
-One file per MoE layer and local rank, ``<prefix>_l<layer>_lr<local rank>_all`` in /dev/shm: made by its rank,
-mapped by all ranks of the node, removed by its rank in an orderly shutdown and only then.
+One file per MoE layer and local rank, ``<prefix>_l<layer>_lr<local rank>_all`` in /dev/shm: made
+by its rank, mapped by all ranks of the node, removed by its rank in an orderly shutdown and only
+then.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ _BYTES_PER_FILE = mmap.PAGESIZE
 class ExpertMemory:
     """The shared memory of one rank."""
 
-    def __init__(self, layers: int, local_rank: int, local_size: int, folder: Path = FOLDER) -> None:
+    def __init__(
+        self, layers: int, *, local_rank: int, local_size: int, folder: Path = FOLDER
+    ) -> None:
         self._layers = layers
         self._local_rank = local_rank
         self._local_size = local_size
@@ -31,7 +34,10 @@ class ExpertMemory:
         self._own: list[Path] = []
 
     def create(self) -> None:
-        """Make and map this rank's files; files left by somebody are removed first, with a warning each."""
+        """Make and map this rank's files.
+
+        Files left by somebody are removed first, with a warning each.
+        """
         for layer in range(self._layers):
             path = self._path(layer, self._local_rank)
             if path.exists():
@@ -47,7 +53,10 @@ class ExpertMemory:
                 os.close(descriptor)
 
     def map_neighbours(self) -> None:
-        """Map the files of the other ranks of this node; raise FileNotFoundError when one is missing."""
+        """Map the files of the other ranks of this node.
+
+        Raise FileNotFoundError when one is missing.
+        """
         for layer in range(self._layers):
             for local_rank in set(range(self._local_size)) - {self._local_rank}:
                 descriptor = os.open(self._path(layer, local_rank), os.O_RDWR)

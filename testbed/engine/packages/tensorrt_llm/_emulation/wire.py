@@ -1,4 +1,7 @@
-"""Messages between the processes of one worker: JSON in frames over TCP, after a shared key was shown."""
+"""Messages between the processes of one worker.
+
+JSON in frames over TCP, after a shared key was shown.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ class Channel:
             raise ChannelClosed(str(error)) from error
 
     def read(self) -> list[Message]:
-        """Read what has arrived, waiting for at least some; raise :class:`ChannelClosed` at the end."""
+        """Read what has arrived, waiting for at least some.
+
+        Raise :class:`ChannelClosed` at the end.
+        """
         try:
             chunk = self.connection.recv(_CHUNK)
         except (BlockingIOError, InterruptedError):
@@ -56,7 +62,10 @@ class Channel:
         return list(self._frames())
 
     def receive(self, timeout_s: float) -> Message:
-        """Wait for exactly one message (more must not be under way); raise TimeoutError or ChannelClosed."""
+        """Wait for exactly one message (more must not be under way).
+
+        Raise TimeoutError or ChannelClosed.
+        """
         end = time.monotonic() + timeout_s
         while True:
             self.connection.settimeout(max(0.001, end - time.monotonic()))
@@ -108,7 +117,9 @@ def connect(hosts: list[str], port: int, *, key: str, hello: Message, timeout_s:
                 channel.send({"key": key, **hello})
                 return channel
         if time.monotonic() > end:
-            raise TimeoutError(f"nobody answers on port {port} of {', '.join(hosts)} after {timeout_s:.0f} s")
+            raise TimeoutError(
+                f"nobody answers on port {port} of {', '.join(hosts)} after {timeout_s:.0f} s"
+            )
         time.sleep(0.02)
 
 

@@ -1,7 +1,8 @@
 """The world of ranks a process belongs to: a real MPI world, or one process alone.
 
 MPI is used at moments when all ranks are there: to start, to agree on the leader's address, to end.
-Everything between goes over TCP, because MPI waits by spinning, and here many ranks share few cores.
+Everything between goes over TCP, because MPI waits by spinning, and here many ranks share few
+cores.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ _SIOCGIFADDR = 0x8915
 
 @dataclass(frozen=True)
 class Meeting:
-    """Where the ranks meet their leader: its addresses, best first, its port, and the worker's key."""
+    """Where the ranks meet their leader.
+
+    Its addresses, best first, its port, and the worker's key.
+    """
 
     hosts: list[str]
     port: int
@@ -49,7 +53,7 @@ class World:
 
 
 class MpiWorld(World):
-    """A rank of the MPI world this process was started in (by ``srun --mpi=pmix`` or ``mpirun``)."""
+    """A rank of the MPI world this process was started in, by srun or mpirun."""
 
     def __init__(self) -> None:
         mpi4py = importlib.import_module("mpi4py")
@@ -61,7 +65,12 @@ class MpiWorld(World):
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self.listener = listen("0.0.0.0", 0) if self.rank == 0 and self.size > 1 else None  # noqa: S104
         port = self.listener.getsockname()[1] if self.listener else 0
-        mine = (socket.gethostname(), _addresses() if self.rank == 0 else [], port, os.urandom(16).hex())
+        mine = (
+            socket.gethostname(),
+            _addresses() if self.rank == 0 else [],
+            port,
+            os.urandom(16).hex(),
+        )
         everyone = comm.allgather(mine)
         self.meeting = Meeting(everyone[0][1], everyone[0][2], everyone[0][3])
         on_this_node = [rank for rank, entry in enumerate(everyone) if entry[0] == mine[0]]
@@ -78,7 +87,10 @@ class MpiWorld(World):
 
 def join_world() -> World:
     """Join the MPI world of this process; without a launcher's variables there is only one rank."""
-    launched = any(name in os.environ for name in ("PMIX_RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"))
+    launched = any(
+        name in os.environ
+        for name in ("PMIX_RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
+    )
     return MpiWorld() if launched else World()
 
 

@@ -113,9 +113,15 @@ class Choice:
         self.output.token_ids.append(token)
         if self.output.logprobs is not None and self._params.logprobs is not None:
             values = token_logprobs(
-                self._prompt, place, token, vocabulary_size=self._vocabulary_size, top=max(1, self._params.logprobs)
+                self._prompt,
+                place,
+                token,
+                vocabulary_size=self._vocabulary_size,
+                top=max(1, self._params.logprobs),
             )
-            self.output.logprobs.append({t: Logprob(v, rank) for rank, (t, v) in enumerate(values.items(), 1)})
+            self.output.logprobs.append(
+                {t: Logprob(v, rank) for rank, (t, v) in enumerate(values.items(), 1)}
+            )
             self.output.cumulative_logprob = (self.output.cumulative_logprob or 0.0) + values[token]
 
     def _stops_at_string(self) -> bool:
@@ -127,7 +133,9 @@ class Choice:
             at = text.find(stop)
             if at >= 0:
                 self._end("stop", stop)
-                self.output.text = text[: at + len(stop)] if self._params.include_stop_str_in_output else text[:at]
+                self.output.text = (
+                    text[: at + len(stop)] if self._params.include_stop_str_in_output else text[:at]
+                )
                 return True
         return False
 

@@ -24,7 +24,10 @@ _UNLOAD_TIMEOUT_S = 60.0
 
 
 class GenerationExecutorProxy:
-    """One loaded engine: submitted to all ranks, stepped with all ranks, given back by all ranks."""
+    """One loaded engine.
+
+    Submitted to all ranks, stepped with all ranks, given back by all ranks.
+    """
 
     def __init__(self) -> None:
         self._fatal_error: BaseException | None = None
@@ -38,24 +41,33 @@ class GenerationExecutorProxy:
         self._lock = threading.Lock()
         self._on_death: Callable[[BaseException], None] = lambda _: None
 
-    def start(self, plan: dict[str, Any], *, world_size: int, on_death: Callable[[BaseException], None]) -> int:
+    def start(
+        self, plan: dict[str, Any], *, world_size: int, on_death: Callable[[BaseException], None]
+    ) -> int:
         """Load on all ranks; return the tokens the KV cache can hold.
 
-        Raise ValueError when the MPI world is not as large as the model needs, RuntimeError when a rank
-        fails or is lost while loading.
+        Raise ValueError when the MPI world is not as large as the model needs, RuntimeError when
+        a rank fails or is lost while loading.
         """
         channel = self._reach_leader(world_size)
         workers = channel.receive(_ANSWER_TIMEOUT_S)["size"]
         if workers != world_size:
             channel.close()
-            raise ValueError(f"External MPI session has {workers} workers but the model needs world_size={world_size}.")
+            raise ValueError(
+                f"External MPI session has {workers} workers but "
+                f"the model needs world_size={world_size}."
+            )
         self._channel, self._on_death = channel, on_death
         ready = self._expect("ready")
-        threading.Thread(target=self._listen, name="proxy_dispatch_result_thread", daemon=True).start()
+        threading.Thread(
+            target=self._listen, name="proxy_dispatch_result_thread", daemon=True
+        ).start()
         channel.send({"t": "submit", "plan": plan})
         message = ready.result()
         if message["t"] == "failed":
-            logger.error(f"Executor worker initialization error: rank {message['rank']}: {message['error']}")
+            logger.error(
+                f"Executor worker initialization error: rank {message['rank']}: {message['error']}"
+            )
             raise RuntimeError("Executor worker returned error") from RuntimeError(message["error"])
         return int(message["kv_tokens"])
 
@@ -64,7 +76,7 @@ class GenerationExecutorProxy:
         return self._fatal_error is None
 
     def step(self, done: Callable[[BaseException | None], None]) -> None:
-        """Let all ranks take part in one iteration; ``done`` is called from another thread when they have.
+        """Let all ranks take part in one iteration; ``done`` is called, in another thread, after.
 
         Requests that come while an iteration is under way share the next one.
         """
@@ -100,19 +112,32 @@ class GenerationExecutorProxy:
             self._start_own_rank()
         else:
             raise RuntimeError(
-                f"world_size={world_size} without trtllm-llmapi-launch: the emulated engine does not spawn "
-                "MPI processes by itself; start one task per GPU through trtllm-llmapi-launch"
+                f"world_size={world_size} without trtllm-llmapi-launch: the emulated engine does "
+                "not spawn MPI processes; start one task per GPU through trtllm-llmapi-launch"
             )
         host, port = parse_address(os.environ[ADDRESS_VARIABLE])
-        return connect([host], port, key=os.environ[KEY_VARIABLE], hello={"t": "proxy"}, timeout_s=_REACH_TIMEOUT_S)
+        return connect(
+            [host],
+            port,
+            key=os.environ[KEY_VARIABLE],
+            hello={"t": "proxy"},
+            timeout_s=_REACH_TIMEOUT_S,
+        )
 
     def _start_own_rank(self) -> None:
-        """Start the one rank of a world of one as a process of its own: GPU memory belongs to a process."""
+        """Start the one rank of a world of one as a process of its own.
+
+        GPU memory belongs to a process.
+        """
         with listen("127.0.0.1", 0) as trial:
             port = trial.getsockname()[1]
         os.environ[ADDRESS_VARIABLE] = f"tcp://127.0.0.1:{port}"
         os.environ[KEY_VARIABLE] = os.urandom(32).hex()
-        alone = {name: value for name, value in os.environ.items() if not name.startswith(("PMIX_", "SLURM_", "OMPI_"))}
+        alone = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PMIX_", "SLURM_", "OMPI_"))
+        }
         command = [sys.executable, "-m", "tensorrt_llm.llmapi.mgmn_leader_node"]
         self._own_rank = subprocess.Popen(command, env=alone)
 
@@ -129,7 +154,8 @@ class GenerationExecutorProxy:
         self._own_rank = None
 
     def _expect(self, kind: str) -> Future[Message]:
-        self._awaited[kind] = future = Future()
+        future: Future[Message] = Future()
+        self._awaited[kind] = future
         return future
 
     def _listen(self) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..disaggregated_params import DisaggregatedParams
 from .choice import Choice, CompletionOutput, Logprob
 from .scheduler import Scheduler, Ticket
 
-__all__ = ["CompletionOutput", "GenerationResult", "Logprob", "Pace", "RequestOutput"]
+__all__ = ["CompletionOutput", "GenerationResult", "Logprob", "Pace", "RequestOutput", "Serving"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,17 @@ class Pace:
     first_token_s: float
     inter_token_s: float
     interval: int
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What all requests of one engine share."""
+
+    scheduler: Scheduler
+    pace: Pace
+    step: Callable[[], Awaitable[None]]
+    """One iteration that every rank takes part in."""
+    on_done: Callable[[GenerationResult], None]
 
 
 class GenerationResult:
@@ -36,27 +47,21 @@ class GenerationResult:
         prompt: Sequence[int],
         choices: Sequence[Choice],
         *,
-        scheduler: Scheduler,
+        serving: Serving,
         kv_tokens: int,
-        pace: Pace,
-        step: Callable[[], Any],
         streaming: bool,
-        disaggregated: DisaggregatedParams | None,
-        on_done: Callable[[GenerationResult], None],
+        disaggregated: DisaggregatedParams | None = None,
     ) -> None:
         self.request_id = self.id = request_id
         self.prompt: str | None = None
         self.prompt_token_ids = list(prompt)
         self.outputs = [choice.output for choice in choices]
-        self.aborted_by_caller = False
+        self.aborted = False
         self.disaggregated_params = disaggregated
         self._choices = choices
-        self._scheduler = scheduler
+        self._serving = serving
         self._kv_tokens = kv_tokens
-        self._pace = pace
-        self._step = step
         self._streaming = streaming
-        self._on_done = on_done
         self._ticket: Ticket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Future[None] | None = None
@@ -69,16 +74,11 @@ class GenerationResult:
         """Whether all choices have ended."""
         return all(choice.finished for choice in self._choices)
 
-    @property
-    def aborted(self) -> bool:
-        """Whether the caller ended it."""
-        return self.aborted_by_caller
-
     def abort(self) -> None:
         """End now; whoever iterates gets the end at once. Ending an ended request is fine."""
         if self.finished:
             return
-        self.aborted_by_caller = True
+        self.aborted = True
         for choice in self._choices:
             choice.cancel()
         self._leave()
@@ -104,6 +104,7 @@ class GenerationResult:
             raise
         if self.finished:
             self._told_end = True
+            self._hand_over()
             self._leave()
         return self
 
@@ -118,73 +119,86 @@ class GenerationResult:
 
     def __del__(self) -> None:
         ticket, loop = self._ticket, self._loop
-        if ticket is not None and loop is not None:  # dropped half-way: its place must not stay taken
+        if (
+            ticket is not None and loop is not None
+        ):  # dropped half-way: its place must not stay taken
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._scheduler.leave, ticket)
+                loop.call_soon_threadsafe(self._serving.scheduler.leave, ticket)
 
     # -------------------------------------------------------------------------------- inside
 
     async def _until_news(self) -> None:
+        loop = asyncio.get_running_loop()
         if self._loop is None:
-            await self._start()
-        wanted = self._pace.interval if self._streaming else None
+            self._loop = loop
+            await self._start(loop)
+        wanted = self._serving.pace.interval if self._streaming else None
         while not self.finished:
             self._raise_error()
-            await self._sleep_until(self._due_of(wanted))
+            await self._sleep_until(self._due_of(wanted), loop)
             self._raise_error()
-            if self._grow():
-                if self._streaming or self.finished:
-                    return
+            if self._grow(loop.time()) and (self._streaming or self.finished):
+                return
         self._raise_error()
 
-    async def _start(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._ticket = self._scheduler.enter(self._kv_tokens)
+    async def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._ticket = self._serving.scheduler.enter(self._kv_tokens)
         waiting = asyncio.ensure_future(self._admission(self._ticket))
         while not waiting.done() and not self.finished:
             self._raise_error()
-            self._wake = self._loop.create_future()
+            self._wake = loop.create_future()
             await asyncio.wait({waiting, self._wake}, return_when=asyncio.FIRST_COMPLETED)
         if waiting.done():
             waiting.result()
         else:
             waiting.cancel()
-        self._next_due = self._loop.time() + self._pace.first_token_s
+        self._next_due = loop.time() + self._serving.pace.first_token_s
 
     async def _admission(self, ticket: Ticket) -> None:
         await ticket.admitted
-        await self._step()
+        await self._serving.step()
 
     def _due_of(self, wanted: int | None) -> float:
         """When the next news is due: the next token, or the last of an interval."""
         have = max(len(output.token_ids) for output in self.outputs)
         if wanted is None or wanted == 1 or have == 0:
             return self._next_due
-        return self._next_due + (wanted - 1) * self._pace.inter_token_s
+        return self._next_due + (wanted - 1) * self._serving.pace.inter_token_s
 
-    def _grow(self) -> bool:
+    def _grow(self, now: float) -> bool:
         """Add the tokens that are due by now."""
-        assert self._loop is not None
-        now, grown = self._loop.time(), False
+        grown = False
         while self._next_due <= now and not self.finished:
             for choice in self._choices:
                 if not choice.finished:
                     choice.grow()
-            self._next_due += self._pace.inter_token_s
+            self._next_due += self._serving.pace.inter_token_s
             grown = True
         return grown
 
-    async def _sleep_until(self, due: float) -> None:
-        assert self._loop is not None
-        if due <= self._loop.time():
+    async def _sleep_until(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
+        if due <= loop.time():
             await asyncio.sleep(0)
             return
-        self._wake = self._loop.create_future()
-        handle = self._loop.call_at(due, self._wake_up)
+        self._wake = loop.create_future()
+        handle = loop.call_at(due, self._wake_up)
         try:
             await self._wake
         finally:
             handle.cancel()
+
+    def _hand_over(self) -> None:
+        """Give a prefill's result what a decode engine needs to go on."""
+        params = self.disaggregated_params
+        if params is None or params.request_type != "context_only":
+            return
+        for output in self.outputs:
+            output.disaggregated_params = replace(
+                params,
+                first_gen_tokens=list(output.token_ids[:1]),
+                ctx_request_id=self.request_id,
+                opaque_state=b"emulated",
+            )
 
     def _wake_up(self) -> None:
         if self._wake is not None and not self._wake.done():
@@ -196,9 +210,9 @@ class GenerationResult:
 
     def _leave(self) -> None:
         if self._ticket is not None:
-            self._scheduler.leave(self._ticket)
+            self._serving.scheduler.leave(self._ticket)
             self._ticket = None
-        self._on_done(self)
+        self._serving.on_done(self)
 
 
 RequestOutput = GenerationResult

@@ -1,4 +1,7 @@
-"""Which requests run and which wait: by batch size and by room in the KV cache, first come first served."""
+"""Which requests run and which wait.
+
+By batch size and by room in the KV cache, first come first served.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from ..logger import logger
 
 @dataclass(eq=False)
 class Ticket:
-    """One request's place: waiting until ``admitted`` is done, then running until it is returned."""
+    """One request's place.
+
+    Waiting until ``admitted`` is done, then running until it is returned.
+    """
 
     kv_tokens: int
     admitted: asyncio.Future[None]

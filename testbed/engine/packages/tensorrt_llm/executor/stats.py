@@ -41,7 +41,10 @@ def iteration_stats(scheduler: Scheduler, args: Any) -> dict[str, Any]:
 
 
 class KvCacheEvents:
-    """Events of the KV cache: created once, then one per prompt's new blocks. Empty unless asked for."""
+    """Events of the KV cache.
+
+    Created once, then one per prompt's new blocks. Empty unless asked for.
+    """
 
     def __init__(self, cache: Any, capacity_tokens: int) -> None:
         self._enabled = cache.event_buffer_max_size > 0
@@ -50,7 +53,9 @@ class KvCacheEvents:
         self._known: dict[int, None] = {}
         self._events: list[dict[str, Any]] = []
         self._next = 0
-        self._add({"type": "created", "num_blocks_per_cache_level": [capacity_tokens // self._block, 0]})
+        self._add(
+            {"type": "created", "num_blocks_per_cache_level": [capacity_tokens // self._block, 0]}
+        )
 
     def stored(self, tokens: Sequence[int]) -> None:
         """Note the whole blocks of a prompt that are new."""
@@ -93,7 +98,9 @@ class KvCacheEvents:
         return {
             "type": "stored_block",
             "block_hash": name,
-            "tokens": [{"type": "unique_token", "token_id": token, "token_extra_id": 0} for token in tokens],
+            "tokens": [
+                {"type": "unique_token", "token_id": token, "token_extra_id": 0} for token in tokens
+            ],
             "cache_level": 0,
             "priority": 35,
         }

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from .._lazy import lazy_names
 
-_SECTIONS = ("CapacitySchedulerPolicy", "DynamicBatchConfig", "KvCacheConfig", "SchedulerConfig", "MoeConfig")
+_SECTIONS = (
+    "CapacitySchedulerPolicy",
+    "DynamicBatchConfig",
+    "KvCacheConfig",
+    "SchedulerConfig",
+    "MoeConfig",
+)
 
 # There is no BuildConfig: rc21 removed it, and Dynamo's worker looks for its absence.
 __getattr__ = lazy_names(

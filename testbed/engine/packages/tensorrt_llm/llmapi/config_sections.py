@@ -1,14 +1,14 @@
 """The sections of an engine config, with the keys and values TensorRT-LLM 1.3.0rc22 knows.
 
-Source: tensorrt_llm/llmapi/llm_args.py of that release line. Every section is strict: a key it does not know
-is refused by pydantic with ``Extra inputs are not permitted``. A value that only matters to a GPU is accepted
-as it comes.
+Source: tensorrt_llm/llmapi/llm_args.py of that release line. Every section is strict: a key it
+does not know is refused by pydantic with ``Extra inputs are not permitted``. A value that only
+matters to a GPU is accepted as it comes.
 """
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Literal, Optional, Union  # noqa: UP035 - read at run time on Python 3.10
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
@@ -63,8 +63,8 @@ class SchedulerConfig(StrictBaseModel):
     """``scheduler_config``."""
 
     capacity_scheduler_policy: CapacitySchedulerPolicy = CapacitySchedulerPolicy.GUARANTEED_NO_EVICT
-    context_chunking_policy: Optional[ContextChunkingPolicy] = None
-    dynamic_batch_config: Optional[DynamicBatchConfig] = None
+    context_chunking_policy: ContextChunkingPolicy | None = None
+    dynamic_batch_config: DynamicBatchConfig | None = None
     waiting_queue_policy: WaitingQueuePolicy = WaitingQueuePolicy.FCFS
     use_python_scheduler: bool = False
     enable_prefix_aware_scheduling: bool = True
@@ -77,15 +77,15 @@ class KvCacheConfig(StrictBaseModel):
     """``kv_cache_config``."""
 
     enable_block_reuse: bool = True
-    max_tokens: Optional[int] = None
-    max_attention_window: Optional[list[int]] = Field(default=None, min_length=1)
-    sink_token_length: Optional[int] = None
-    free_gpu_memory_fraction: Optional[float] = Field(default=0.9, ge=0, le=1)
-    host_cache_size: Optional[int] = None
-    disk_cache_size: Optional[int] = Field(default=None, ge=0)
-    disk_cache_path: Optional[str] = None
-    cross_kv_cache_fraction: Optional[float] = None
-    secondary_offload_min_priority: Optional[int] = None
+    max_tokens: int | None = None
+    max_attention_window: list[int] | None = Field(default=None, min_length=1)
+    sink_token_length: int | None = None
+    free_gpu_memory_fraction: float | None = Field(default=0.9, ge=0, le=1)
+    host_cache_size: int | None = None
+    disk_cache_size: int | None = Field(default=None, ge=0)
+    disk_cache_path: str | None = None
+    cross_kv_cache_fraction: float | None = None
+    secondary_offload_min_priority: int | None = None
     event_buffer_max_size: int = 0
     attention_dp_events_gather_period_ms: int = 5
     enable_partial_reuse: bool = True
@@ -105,8 +105,8 @@ class KvCacheConfig(StrictBaseModel):
     max_util_for_resume: float = Field(default=0.95, ge=0, le=1)
     enable_kv_pool_rebalance: bool = False
     disk_prefetch_num_reqs: int = Field(default=0, ge=0)
-    pool_ratio: Optional[list[float]] = Field(default=None, min_length=1)
-    avg_seq_len: Optional[PositiveInt] = None
+    pool_ratio: list[float] | None = Field(default=None, min_length=1)
+    avg_seq_len: PositiveInt | None = None
     block_reuse_policy: Literal["all_reusable", "per_request"] = "all_reusable"
 
     @field_validator("dtype")
@@ -116,7 +116,8 @@ class KvCacheConfig(StrictBaseModel):
         if value in ("auto", "nvfp4") or value in _TORCH_DTYPES:
             return value
         raise ValueError(
-            'kv_cache_config.dtype must be one of "auto", "fp8", "nvfp4", or valid torch.dtype string'
+            'kv_cache_config.dtype must be one of "auto", "fp8", "nvfp4", '
+            "or valid torch.dtype string"
         )
 
 
@@ -124,12 +125,12 @@ class CudaGraphConfig(StrictBaseModel):
     """``cuda_graph_config``."""
 
     mode: Literal["decode", "encode"] = "decode"
-    batch_sizes: Optional[list[int]] = None
+    batch_sizes: list[int] | None = None
     max_batch_size: int = Field(default=0, ge=0)
     enable_padding: bool = False
-    num_tokens: Optional[list[PositiveInt]] = None
+    num_tokens: list[PositiveInt] | None = None
     max_num_token: int = Field(default=0, ge=0)
-    seq_lens: Optional[list[PositiveInt]] = None
+    seq_lens: list[PositiveInt] | None = None
     max_seq_len: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
@@ -145,8 +146,8 @@ class CudaGraphConfig(StrictBaseModel):
 class MoeLoadBalancerConfig(StrictBaseModel):
     """The file (or mapping) behind ``moe_config.load_balancer``."""
 
-    num_slots: Optional[int] = None
-    initial_global_assignments: Optional[dict[int, list[int]]] = Field(default=None, repr=False)
+    num_slots: int | None = None
+    initial_global_assignments: dict[int, list[int]] | None = Field(default=None, repr=False)
     layer_updates_per_iter: int = 0
 
 
@@ -166,8 +167,8 @@ class MoeConfig(StrictBaseModel):
         "MARLIN",
         "MEGAMOE_DEEPGEMM",
     ] = "AUTO"
-    max_num_tokens: Optional[int] = None
-    load_balancer: Optional[Union[object, str]] = None
+    max_num_tokens: int | None = None
+    load_balancer: object | str | None = None
     disable_finalize_fusion: bool = False
     use_low_precision_moe_combine: bool = False
 
@@ -191,12 +192,12 @@ class AttentionDpConfig(StrictBaseModel):
 class CacheTransceiverConfig(StrictBaseModel):
     """``cache_transceiver_config``."""
 
-    backend: Optional[Literal["DEFAULT", "UCX", "NIXL", "MOONCAKE", "MPI"]] = None
-    transceiver_runtime: Optional[Literal["CPP", "PYTHON"]] = None
-    max_tokens_in_buffer: Optional[int] = None
-    kv_transfer_timeout_ms: Optional[PositiveInt] = 60000
-    kv_transfer_sender_future_timeout_ms: Optional[PositiveInt] = 1000
-    kv_transfer_poll_interval_ms: Optional[PositiveInt] = 5000
+    backend: Literal["DEFAULT", "UCX", "NIXL", "MOONCAKE", "MPI"] | None = None
+    transceiver_runtime: Literal["CPP", "PYTHON"] | None = None
+    max_tokens_in_buffer: int | None = None
+    kv_transfer_timeout_ms: PositiveInt | None = 60000
+    kv_transfer_sender_future_timeout_ms: PositiveInt | None = 1000
+    kv_transfer_poll_interval_ms: PositiveInt | None = 5000
     kv_cache_bounce_size_mb: int = Field(default=0, ge=0)
 
 
@@ -204,11 +205,11 @@ class CpConfig(StrictBaseModel):
     """``cp_config``."""
 
     cp_type: str = "ULYSSES"
-    tokens_per_block: Optional[int] = None
-    use_nccl_for_alltoall: Optional[bool] = None
-    fifo_version: Optional[int] = None
-    cp_anchor_size: Optional[int] = None
-    block_size: Optional[int] = None
+    tokens_per_block: int | None = None
+    use_nccl_for_alltoall: bool | None = None
+    fifo_version: int | None = None
+    cp_anchor_size: int | None = None
+    block_size: int | None = None
 
 
 class TorchCompileConfig(StrictBaseModel):
@@ -217,16 +218,19 @@ class TorchCompileConfig(StrictBaseModel):
     enable_fullgraph: bool = True
     enable_inductor: bool = False
     enable_piecewise_cuda_graph: bool = False
-    capture_num_tokens: Optional[list[PositiveInt]] = None
+    capture_num_tokens: list[PositiveInt] | None = None
     enable_userbuffers: bool = True
     max_num_streams: PositiveInt = 1
+
+
+Nvfp4Backend = Literal["cutlass", "cublaslt", "cutedsl", "cuda_core", "marlin"]
 
 
 class Nvfp4GemmConfig(StrictBaseModel):
     """``nvfp4_gemm_config``."""
 
-    allowed_backends: list[Literal["cutlass", "cublaslt", "cutedsl", "cuda_core", "marlin"]] = Field(
-        default_factory=lambda: ["cutlass", "cublaslt", "cuda_core"], min_length=1
+    allowed_backends: list[Nvfp4Backend] = Field(
+        default=["cutlass", "cublaslt", "cuda_core"], min_length=1
     )
 
 
@@ -241,25 +245,36 @@ class KvCacheConnectorConfig(StrictBaseModel):
 class SleepConfig(StrictBaseModel):
     """``sleep_config``."""
 
-    restore_modes: Optional[dict[str, Any]] = None
+    restore_modes: dict[str, Any] | None = None
 
 
 class SpeculativeConfig(StrictBaseModel):
     """``speculative_config``: the keys that all kinds of speculation share, and those of MTP."""
 
     decoding_type: Literal[
-        "Draft_Target", "Eagle", "Eagle3", "Lookahead", "Medusa", "MTP", "NGram", "SA", "User_Provided",
-        "SaveState", "PARD", "DFlash", "AUTO",
-    ]  # fmt: skip
-    max_draft_len: Optional[int] = Field(default=None, ge=0)
-    max_total_draft_tokens: Optional[int] = None
-    speculative_model: Optional[str] = None
-    speculative_model_dir: Optional[str] = None
-    max_concurrency: Optional[PositiveInt] = None
-    draft_len_schedule: Optional[dict[int, int]] = None
-    load_format: Optional[str] = None
-    acceptance_window: Optional[int] = Field(default=None, ge=0)
-    acceptance_length_threshold: Optional[float] = Field(default=None, ge=0)
+        "Draft_Target",
+        "Eagle",
+        "Eagle3",
+        "Lookahead",
+        "Medusa",
+        "MTP",
+        "NGram",
+        "SA",
+        "User_Provided",
+        "SaveState",
+        "PARD",
+        "DFlash",
+        "AUTO",
+    ]
+    max_draft_len: int | None = Field(default=None, ge=0)
+    max_total_draft_tokens: int | None = None
+    speculative_model: str | None = None
+    speculative_model_dir: str | None = None
+    max_concurrency: PositiveInt | None = None
+    draft_len_schedule: dict[int, int] | None = None
+    load_format: str | None = None
+    acceptance_window: int | None = Field(default=None, ge=0)
+    acceptance_length_threshold: float | None = Field(default=None, ge=0)
     use_rejection_sampling: bool = False
     allow_advanced_sampling: bool = False
     num_nextn_predict_layers: int = 1
@@ -268,10 +283,10 @@ class SpeculativeConfig(StrictBaseModel):
     relaxed_delta: float = 0.0
     use_mtp_vanilla: bool = False
     mtp_eagle_one_model: bool = True
-    num_nextn_predict_layers_from_model_config: Optional[int] = None
+    num_nextn_predict_layers_from_model_config: int | None = None
     eagle3_one_model: bool = True
-    eagle3_layers_to_capture: Optional[list[int]] = None
-    max_matching_ngram_size: Optional[int] = None
-    is_keep_all: Optional[bool] = None
-    is_use_oldest: Optional[bool] = None
-    is_public_pool: Optional[bool] = None
+    eagle3_layers_to_capture: list[int] | None = None
+    max_matching_ngram_size: int | None = None
+    is_keep_all: bool | None = None
+    is_use_oldest: bool | None = None
+    is_public_pool: bool | None = None

@@ -17,25 +17,29 @@ def check_prompt(args: TorchLlmArgs, prompt_tokens: int, *, generation_only: boo
     share = prompt_tokens / args.context_parallel_size
     if share > args.max_num_tokens:
         raise RequestError(
-            f"The sum of prompt length ({share}), query length (0) should not exceed max_num_tokens "
-            f"({args.max_num_tokens})"
+            f"The sum of prompt length ({share}), query length (0) should not exceed "
+            f"max_num_tokens ({args.max_num_tokens})"
         )
 
 
 def deduce_max_tokens(wanted: int | None, prompt_tokens: int, max_seq_len: int) -> int:
-    """Return how many tokens the answer may have at most; raise RequestError when there is room for none."""
+    """Return how many tokens the answer may have at most.
+
+    Raise RequestError when there is room for none.
+    """
     room = max_seq_len - prompt_tokens
     if room <= 0:
         raise RequestError(
-            f"`default_max_tokens` ({room}) must be greater than 0, `default_max_tokens` ({room}) = max_seq_len "
-            f"({max_seq_len}) - `splited_prompt_len` ({prompt_tokens}) - `query_token_len` (0)"
+            f"`default_max_tokens` ({room}) must be greater than 0, "
+            f"`default_max_tokens` ({room}) = max_seq_len ({max_seq_len}) "
+            f"- `splited_prompt_len` ({prompt_tokens}) - `query_token_len` (0)"
         )
     if wanted is None:
         return room
     if wanted > room:
         logger.warning(
-            f"User-specified `max_tokens` ({wanted}) is greater than deduced `default_max_tokens` ({room}), "
-            "using default_max_tokens instead."
+            f"User-specified `max_tokens` ({wanted}) is greater than deduced "
+            f"`default_max_tokens` ({room}), using default_max_tokens instead."
         )
         return room
     return wanted

@@ -1,10 +1,13 @@
-"""The arguments of an LLM: keys, values and rules as TensorRT-LLM 1.3.0rc22 checks them, with its messages."""
+"""The arguments of an LLM.
+
+Keys, values and rules as TensorRT-LLM 1.3.0rc22 checks them, with its messages.
+"""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Literal, Optional, Union  # noqa: UP035 - read at run time on Python 3.10
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, PositiveInt, field_validator, model_validator
@@ -32,71 +35,83 @@ from .config_sections import (
 TOKENIZER_ALIASES: dict[str, str] = {}
 """Custom tokenizers by short name: the emulation brings none."""
 
+AllReduceStrategy = Literal[
+    "AUTO",
+    "NCCL",
+    "UB",
+    "MINLATENCY",
+    "ONESHOT",
+    "TWOSHOT",
+    "LOWPRECISION",
+    "MNNVL",
+    "NCCL_SYMMETRIC",
+]
+
 _NONE_MEANS_DEFAULT = ("max_batch_size", "max_input_len", "max_beam_width", "max_num_tokens")
 
 
 class BaseLlmArgs(StrictBaseModel):
     """What every backend takes."""
 
-    model: Union[str, Path]
-    tokenizer: Optional[Any] = None
+    model: str | Path
+    tokenizer: Any | None = None
     tokenizer_mode: Literal["auto", "slow"] = "auto"
-    custom_tokenizer: Optional[str] = None
-    post_processor_hook: Optional[str] = None
+    custom_tokenizer: str | None = None
+    post_processor_hook: str | None = None
     skip_tokenizer_init: bool = False
     trust_remote_code: bool = False
     tensor_parallel_size: int = 1
     dtype: str = "auto"
-    revision: Optional[str] = None
-    tokenizer_revision: Optional[str] = None
-    model_kwargs: Optional[dict[str, Any]] = None
+    revision: str | None = None
+    tokenizer_revision: str | None = None
+    model_kwargs: dict[str, Any] | None = None
     pipeline_parallel_size: int = 1
     context_parallel_size: int = 1
-    gpus_per_node: Optional[int] = Field(default=None, validate_default=True)
-    moe_cluster_parallel_size: Optional[int] = None
-    moe_tensor_parallel_size: Optional[int] = None
-    moe_expert_parallel_size: Optional[int] = None
+    gpus_per_node: int | None = Field(default=None, validate_default=True)
+    moe_cluster_parallel_size: int | None = None
+    moe_tensor_parallel_size: int | None = None
+    moe_expert_parallel_size: int | None = None
     enable_attention_dp: bool = False
     enable_lm_head_tp_in_adp: bool = False
-    pp_partition: Optional[list[int]] = None
-    cp_config: Optional[CpConfig] = None
+    pp_partition: list[int] | None = None
+    cp_config: CpConfig | None = None
     enable_lora: bool = False
-    lora_config: Optional[Any] = None
+    lora_config: Any | None = None
     kv_cache_config: KvCacheConfig = Field(default_factory=KvCacheConfig)
     enable_chunked_prefill: bool = False
-    guided_decoding_backend: Optional[Literal["xgrammar", "llguidance"]] = None
-    batched_logits_processor: Optional[Any] = None
-    iter_stats_max_iterations: Optional[int] = Field(default=None, ge=-1)
-    request_stats_max_iterations: Optional[int] = Field(default=None, ge=-1)
-    peft_cache_config: Optional[Any] = None
+    guided_decoding_backend: Literal["xgrammar", "llguidance"] | None = None
+    batched_logits_processor: Any | None = None
+    iter_stats_max_iterations: int | None = Field(default=None, ge=-1)
+    request_stats_max_iterations: int | None = Field(default=None, ge=-1)
+    peft_cache_config: Any | None = None
     scheduler_config: SchedulerConfig = Field(default_factory=SchedulerConfig)
-    cache_transceiver_config: Optional[CacheTransceiverConfig] = None
-    sparse_attention_config: Optional[Any] = None
-    kv_cache_compression_config: Optional[Any] = None
-    speculative_config: Optional[SpeculativeConfig] = None
-    max_batch_size: Optional[int] = 2048
-    max_input_len: Optional[int] = 1024
-    max_seq_len: Optional[int] = None
-    max_beam_width: Optional[int] = 1
-    max_num_tokens: Optional[int] = 8192
+    cache_transceiver_config: CacheTransceiverConfig | None = None
+    sparse_attention_config: Any | None = None
+    kv_cache_compression_config: Any | None = None
+    speculative_config: SpeculativeConfig | None = None
+    max_batch_size: int | None = 2048
+    max_input_len: int | None = 1024
+    max_seq_len: int | None = None
+    max_beam_width: int | None = 1
+    max_num_tokens: int | None = 8192
     gather_generation_logits: bool = False
     num_postprocess_workers: int = 0
-    postprocess_tokenizer_dir: Optional[str] = None
-    reasoning_parser: Optional[str] = None
-    decoding_config: Optional[Any] = None
-    mpi_session: Optional[Any] = Field(default=None, exclude=True, alias="_mpi_session")
-    otlp_traces_endpoint: Optional[str] = None
+    postprocess_tokenizer_dir: str | None = None
+    reasoning_parser: str | None = None
+    decoding_config: Any | None = None
+    mpi_session: Any | None = Field(default=None, exclude=True, alias="_mpi_session")
+    otlp_traces_endpoint: str | None = None
     return_perf_metrics: bool = False
     perf_metrics_max_requests: int = Field(default=0, ge=0)
-    prometheus_metrics_config: Optional[Any] = None
+    prometheus_metrics_config: Any | None = None
     enable_energy_metrics: bool = False
-    orchestrator_type: Optional[Literal["rpc", "ray"]] = None
-    env_overrides: Optional[dict[str, Any]] = None
-    telemetry_config: Optional[Any] = None
+    orchestrator_type: Literal["rpc", "ray"] | None = None
+    env_overrides: dict[str, Any] | None = None
+    telemetry_config: Any | None = None
 
     @field_validator("gpus_per_node", mode="before")
     @classmethod
-    def _count_gpus(cls, value: Optional[int]) -> int:
+    def _count_gpus(cls, value: int | None) -> int:
         if value is not None:
             return value
         found = len(visible_gpus())
@@ -112,7 +127,11 @@ class BaseLlmArgs(StrictBaseModel):
 
     @model_validator(mode="after")
     def _batch_fits_tokens(self) -> BaseLlmArgs:
-        if self.max_batch_size and self.max_num_tokens and self.max_batch_size > self.max_num_tokens:
+        if (
+            self.max_batch_size
+            and self.max_num_tokens
+            and self.max_batch_size > self.max_num_tokens
+        ):
             logger.warning(
                 f"max_batch_size [{self.max_batch_size}] should be less than or equal to "
                 f"max_num_tokens [{self.max_num_tokens}]"
@@ -135,15 +154,15 @@ class TorchLlmArgs(BaseLlmArgs):
 
     backend: Literal["pytorch"] = "pytorch"
     garbage_collection_gen0_threshold: int = 20000
-    cuda_graph_config: Optional[CudaGraphConfig] = Field(default_factory=CudaGraphConfig)
-    multimodal_config: Optional[Any] = None
-    attention_dp_config: Optional[AttentionDpConfig] = None
+    cuda_graph_config: CudaGraphConfig | None = Field(default_factory=CudaGraphConfig)
+    multimodal_config: Any | None = None
+    attention_dp_config: AttentionDpConfig | None = None
     disable_overlap_scheduler: bool = False
     moe_config: MoeConfig = Field(default_factory=MoeConfig)
     nvfp4_gemm_config: Nvfp4GemmConfig = Field(default_factory=Nvfp4GemmConfig)
-    dwdp_config: Optional[Any] = None
-    encoder_max_batch_size: Optional[int] = None
-    encoder_max_num_tokens: Optional[int] = None
+    dwdp_config: Any | None = None
+    encoder_max_batch_size: int | None = None
+    encoder_max_num_tokens: int | None = None
     attn_backend: str = "TRTLLM"
     sampler_type: str = "auto"
     sampler_force_async_worker: bool = False
@@ -156,30 +175,26 @@ class TorchLlmArgs(BaseLlmArgs):
     batch_wait_timeout_ms: float = Field(default=0, ge=0)
     batch_wait_timeout_iters: int = Field(default=0, ge=0)
     batch_wait_max_tokens_ratio: float = Field(default=0, ge=0, le=1)
-    torch_compile_config: Optional[TorchCompileConfig] = None
+    torch_compile_config: TorchCompileConfig | None = None
     enable_autotuner: bool = True
     enable_layerwise_nvtx_marker: bool = False
     load_format: LoadFormat = LoadFormat.AUTO
     enable_min_latency: bool = False
     stream_interval: PositiveInt = 1
     force_dynamic_quantization: bool = False
-    allreduce_strategy: Optional[
-        Literal[
-            "AUTO", "NCCL", "UB", "MINLATENCY", "ONESHOT", "TWOSHOT", "LOWPRECISION", "MNNVL", "NCCL_SYMMETRIC",
-        ]
-    ] = "AUTO"  # fmt: skip
-    checkpoint_loader: Optional[Any] = None
-    checkpoint_format: Optional[str] = None
-    mx_config: Optional[Any] = None
-    gms_config: Optional[Any] = None
-    kv_connector_config: Optional[KvCacheConnectorConfig] = None
+    allreduce_strategy: AllReduceStrategy | None = "AUTO"
+    checkpoint_loader: Any | None = None
+    checkpoint_format: str | None = None
+    mx_config: Any | None = None
+    gms_config: Any | None = None
+    kv_connector_config: KvCacheConnectorConfig | None = None
     mm_encoder_only: bool = False
     encode_only: bool = False
-    ray_worker_extension_cls: Optional[str] = None
-    ray_placement_config: Optional[Any] = None
-    ray_worker_nsight_options: Optional[dict[str, str]] = None
-    sleep_config: Optional[SleepConfig] = None
-    reorder_policy_config: Optional[Any] = None
+    ray_worker_extension_cls: str | None = None
+    ray_placement_config: Any | None = None
+    ray_worker_nsight_options: dict[str, str] | None = None
+    sleep_config: SleepConfig | None = None
+    reorder_policy_config: Any | None = None
     enable_resource_governor: bool = False
     use_cute_dsl_blockscaling_mm: bool = False
     use_cute_dsl_blockscaling_bmm: bool = False
@@ -187,7 +202,7 @@ class TorchLlmArgs(BaseLlmArgs):
     use_cute_dsl_bf16_gemm: bool = False
     disable_flashinfer_sampling: bool = False
     max_stats_len: int = Field(default=1000, ge=-1)
-    layer_wise_benchmarks_config: Optional[Any] = None
+    layer_wise_benchmarks_config: Any | None = None
 
     @field_validator("load_format", mode="before")
     @classmethod

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from ..logger import logger
 from .config_sections import AttentionDpConfig, KvCacheConfig, MoeConfig, Nvfp4GemmConfig
 
-# Sections made into objects while the file is read: their unknown keys fail here, before the LLM is made.
+# Sections made into objects while the file is read: their unknown keys fail here, before the LLM
+# is made.
 _SECTIONS: dict[str, type[BaseModel]] = {
     "moe_config": MoeConfig,
     "nvfp4_gemm_config": Nvfp4GemmConfig,
@@ -20,7 +21,9 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 }
 
 
-def update_llm_args_with_extra_options(llm_args: dict[str, Any], extra_llm_api_options: str | None) -> dict[str, Any]:
+def update_llm_args_with_extra_options(
+    llm_args: dict[str, Any], extra_llm_api_options: str | None
+) -> dict[str, Any]:
     """Return the arguments with those of a YAML file laid over them."""
     if extra_llm_api_options is None:
         return llm_args
@@ -29,9 +32,14 @@ def update_llm_args_with_extra_options(llm_args: dict[str, Any], extra_llm_api_o
 
 
 def update_llm_args_with_extra_dict(
-    llm_args: dict[str, Any], llm_args_dict: dict[str, Any], extra_llm_api_options: str | None = None
+    llm_args: dict[str, Any],
+    llm_args_dict: dict[str, Any],
+    extra_llm_api_options: str | None = None,
 ) -> dict[str, Any]:
-    """Return the arguments with ``llm_args_dict`` laid over them; raise ValidationError for unknown keys."""
+    """Return the arguments with ``llm_args_dict`` laid over them.
+
+    Raise ValidationError for unknown keys.
+    """
     if "kv_cache_config" in llm_args and "kv_cache_config" in llm_args_dict:
         base = llm_args["kv_cache_config"]
         if isinstance(base, KvCacheConfig):
@@ -41,6 +49,10 @@ def update_llm_args_with_extra_dict(
         if name in llm_args_dict:
             llm_args_dict[name] = section(**llm_args_dict[name])
             if name in llm_args:
-                origin = f" because it's specified in {extra_llm_api_options}" if extra_llm_api_options else ""
+                origin = (
+                    f" because it's specified in {extra_llm_api_options}"
+                    if extra_llm_api_options
+                    else ""
+                )
                 logger.info(f"YAML overrides {name}{origin}")
     return llm_args | llm_args_dict

