@@ -19,7 +19,7 @@ test: ## lint, types, tests of the suite itself, then the agg suite on the testb
 	@ci/verb.sh test
 
 lint: venv ## ruff: rules and format
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check --output-format concise .
 
 types: venv ## mypy --strict, tests included
 	@.venv/bin/mypy

@@ -18,6 +18,7 @@ from ci.summary import exit_code_of, verdict_line
 from reports.facts import read_verdict
 
 BIN = Path(sys.executable).parent
+BRIEF = ("--output-format", "concise")
 QUICK_TIMEOUT_S = 300.0
 HARNESS_TIMEOUT_S = 1200.0
 
@@ -55,8 +56,8 @@ def main(argv: list[str]) -> int:
 
 def _own_parts(stages: Stages) -> Iterator[Part]:
     commands: dict[str, tuple[list[str | Path], float]] = {
-        "lint": ([BIN / "ruff", "check", "."], QUICK_TIMEOUT_S),
-        "format": ([BIN / "ruff", "format", "--check", "."], QUICK_TIMEOUT_S),
+        "lint": ([BIN / "ruff", "check", *BRIEF, "."], QUICK_TIMEOUT_S),
+        "format": ([BIN / "ruff", "format", "--check", *BRIEF, "."], QUICK_TIMEOUT_S),
         "types": ([BIN / "mypy"], QUICK_TIMEOUT_S),
         # Hypothesis's profile for CI: the same examples every time, no time limit for one of them.
         "harness": (
