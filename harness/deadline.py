@@ -13,7 +13,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 POLL_S = 0.05
-"""Pause between two looks at a condition, in seconds: small beside every budget, cheap beside a look."""
+"""Pause between two looks, in seconds: small beside every budget, and long beside a look."""
 
 
 @dataclass(frozen=True)

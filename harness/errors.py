@@ -1,7 +1,7 @@
 """Named errors, each with the verdict class it stands for.
 
-An ``AssertionError`` in a test is always about the product (class FAIL). Everything else that can go
-wrong raises one of these, so that the report shows whose problem it is::
+An ``AssertionError`` in a test is always about the product (class FAIL). Everything else that can
+go wrong raises one of these, so that the report shows whose problem it is::
 
     QualificationError
     ├── ConfigError            [CONFIG]   what was asked for cannot work
@@ -30,7 +30,7 @@ from harness.compat import StrEnum
 class VerdictClass(StrEnum):
     """Whose problem an outcome is. The order of severity is in :mod:`harness.verdict`."""
 
-    PASS = "PASS"
+    PASS = "PASS"  # noqa: S105 - the class of a run, no password
     FAIL = "FAIL"
     LEAK = "LEAK"
     CONFIG = "CONFIG"

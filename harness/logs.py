@@ -16,7 +16,7 @@ TAIL_BYTES = 100_000
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line of a step's log; ``rank`` is ``None`` for srun's own words. ``number`` counts from 1."""
+    """One line of a step's log, counted from 1; ``rank`` is ``None`` for srun's own words."""
 
     number: int
     rank: int | None
@@ -33,7 +33,7 @@ def parse_line(number: int, raw: str) -> LogLine:
 
 
 def read_lines(path: Path) -> list[LogLine]:
-    """Return all lines of a log, an unfinished last one too; a log that does not exist yet has none."""
+    """Return all lines of a log, an unfinished last one too; a log that does not exist has none."""
     raw_lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
     if not raw_lines[-1]:
         raw_lines.pop()

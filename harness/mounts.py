@@ -1,4 +1,4 @@
-"""``--container-mounts`` pairs, and the way back from a path inside the container to one of the host."""
+"""``--container-mounts`` pairs, and the way back from a path in the container to the host's."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def check_sources(mounts: Sequence[Mount], *, where: str) -> None:
     for mount in mounts:
         if not mount.source.exists():
             raise SettingsError(
-                f"{where}: mount source {mount.source} does not exist on this node (pair `{mount}`)",
+                f"{where}: mount source {mount.source} does not exist on this node "
+                f"(pair `{mount}`)",
                 hint="a mount's source must exist on every node: use the shared file system",
             )
 
@@ -53,7 +54,7 @@ def check_sources(mounts: Sequence[Mount], *, where: str) -> None:
 def host_path(container_path: str, mounts: Sequence[Mount]) -> Path | None:
     """Return where a container path lies on the host, or ``None`` if no mount leads there.
 
-    The longest matching target counts, and of two mounts on one target the later, which covers the earlier.
+    The longest matching target counts; of two mounts on one target the later covers the earlier.
     """
     path = PurePosixPath(container_path)
     matching = [mount for mount in mounts if path == mount.target or mount.target in path.parents]

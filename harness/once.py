@@ -1,4 +1,4 @@
-"""Make something once, and never retry: the first failure is kept, and whoever asks later is told of it."""
+"""Make something once, and never retry: the first failure is kept and told to who asks later."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NotRun(Exception):
 
 
 class Once(Generic[T]):
-    """A value made at first demand. Its maker's error is raised once, then turned into :class:`NotRun`."""
+    """A value made at first demand; its maker's error is raised once, and then :class:`NotRun`."""
 
     def __init__(self, what: str, make: Callable[[], T]) -> None:
         self._what = what
@@ -42,7 +42,7 @@ class Once(Generic[T]):
         return any(made is value for made in self._made)
 
     def get(self) -> T:
-        """Return the value, made now if need be. Whatever its maker raises is kept, a fault of ours too."""
+        """Return the value, made now if need be; whatever its maker raises is kept."""
         if self._failure is not None:
             raise NotRun(self._what, self._failure)
         if not self._made:
@@ -54,7 +54,7 @@ class Once(Generic[T]):
         return self._made[0]
 
     def fail(self, error: QualificationError) -> None:
-        """Remember that the value has become useless, and why. An earlier failure stays the first."""
+        """Remember that the value has become useless, and why; an earlier failure stays first."""
         self._failure = self._failure or error
 
 

@@ -36,8 +36,8 @@ def run(
 ) -> Completed:
     """Run ``argv`` to its end and return what it said; the exit status is the caller's to judge.
 
-    Raises :class:`CommandTimeout` after ``timeout_s`` seconds, :class:`CommandMissing` when there is no
-    such program.
+    Raises :class:`CommandTimeout` after ``timeout_s`` seconds, :class:`CommandMissing` when there
+    is no such program.
     """
     try:
         done = subprocess.run(

@@ -26,20 +26,21 @@ class DynamoRelease:
     """Whether ``nvext.extra_fields: ["worker_id"]`` names the worker in the answer."""
 
 
+_V1 = "v1/instances/"
 _DYNAMO = {
     row.version: row
     for row in (
         # 0.6.1 still calls the component tensorrt_llm; the v1/ layout of etcd came with 0.8.1.
-        DynamoRelease("0.8.1", "dynamo.trtllm", ("tensorrt_llm",), "v1/instances/", False),
-        DynamoRelease("1.0.2", "dynamo.trtllm", ("tensorrt_llm",), "v1/instances/", True),
-        DynamoRelease("1.4.2", "dynamo.trtllm", ("backend",), "v1/instances/", True),
-        DynamoRelease("1.6.1", "dynamo.trtllm", ("backend",), "v1/instances/", True),
+        DynamoRelease("0.8.1", "dynamo.trtllm", ("tensorrt_llm",), _V1, reports_worker_id=False),
+        DynamoRelease("1.0.2", "dynamo.trtllm", ("tensorrt_llm",), _V1, reports_worker_id=True),
+        DynamoRelease("1.4.2", "dynamo.trtllm", ("backend",), _V1, reports_worker_id=True),
+        DynamoRelease("1.6.1", "dynamo.trtllm", ("backend",), _V1, reports_worker_id=True),
     )
 }
 
 
 def dynamo_release(version: str) -> DynamoRelease:
-    """Return the facts of a release; raise :class:`SettingsError` for one the table does not have."""
+    """Return the facts of a release; raise :class:`SettingsError` for one not in the table."""
     try:
         return _DYNAMO[version]
     except KeyError:
@@ -50,7 +51,10 @@ def dynamo_release(version: str) -> DynamoRelease:
         ) from None
 
 
-RANK_LINE = r"^[Rr]ank(?P<rank>\d+) run mgmn (?P<kind>leader|worker) node with mpi_world_size: (?P<size>\d+)"
+RANK_LINE = (
+    r"^[Rr]ank(?P<rank>\d+) run mgmn (?P<kind>leader|worker) node"
+    r" with mpi_world_size: (?P<size>\d+)"
+)
 """A rank's start, from trtllm-llmapi-launch (older releases write ``Rank``)."""
 
 MODEL_INIT_LINE = r"Model init total -- (?P<seconds>[0-9.]+)s"
@@ -60,4 +64,4 @@ ENGINE_VERSION_LINE = r"\[TensorRT-LLM\] TensorRT.LLM version: (?P<version>\S+)"
 """What ``import tensorrt_llm`` prints."""
 
 EPLB_SHM_DEFAULT = "moe_shared"
-"""Default of TRTLLM_EPLB_SHM_NAME: prefix of ``<prefix>_l<layer>_lr<local rank>_all`` in /dev/shm."""
+"""Default of TRTLLM_EPLB_SHM_NAME, in /dev/shm: ``<prefix>_l<layer>_lr<local rank>_all``."""

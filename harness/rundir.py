@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Any
 
 RUN_VARIABLE = "QUALIFY_RUN"
-"""Variable with the run id in every step's environment: marks processes that lost all other ties."""
+"""Variable with the run id in every step's environment: marks processes without other ties."""
 
 
 def new_run_id(job_id: str) -> str:
-    """Return an id unique over runs: UTC time, job id, four random hex digits; fits a file or step name."""
+    """Return an id unique over runs: UTC time, job id, four random hex digits; fits any name."""
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
     return f"{stamp}-{job_id or 'nojob'}-{secrets.token_hex(2)}"
 
@@ -91,7 +91,7 @@ class RunDirectory:
 
 
 def _point(link: Path, target: Path) -> None:
-    """Make ``link`` a relative symbolic link to ``target``, replacing an older link but nothing else."""
+    """Make ``link`` a relative symbolic link to ``target``; only an older link is replaced."""
     if link == target or (link.exists() and not link.is_symlink()):
         return
     draft = link.with_name(f".latest.{os.getpid()}")

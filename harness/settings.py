@@ -1,7 +1,7 @@
 """One typed settings object: command line > environment > ``clusters/<site>.yaml`` > defaults.
 
-The environment names are those of NVIDIA's multinode example (IMAGE, MOUNTS, MODEL_PATH, ...), with the
-same defaults, so that a shell prepared for its scripts works here too.
+The environment names are those of NVIDIA's multinode example (IMAGE, MOUNTS, MODEL_PATH, ...), with
+the same defaults, so that a shell prepared for its scripts works here too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PASSED_ON = ("HF_HOME", "HF_HUB_OFFLINE")
 
 
 class Settings(BaseModel):
-    """Everything a run can be told. Field name in capitals = environment variable; with dashes = option."""
+    """Everything a run can be told; in capitals a field is a variable, with dashes an option."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -111,10 +111,10 @@ def load_settings(
     site: str | None = None,
     sites_dir: Path = SITES_DIR,
 ) -> LoadedSettings:
-    """Merge the sources; raise :class:`SettingsError` that names each bad value and where it stands.
+    """Merge the sources; raise :class:`SettingsError` that names each bad value and its place.
 
-    ``options`` maps field names to the strings given on the command line, or ``None``. ``site`` is the
-    name given with ``--site``; without one, SITE and then Slurm's cluster name select the file.
+    ``options`` maps field names to the strings given on the command line, or ``None``. ``site`` is
+    the name given with ``--site``; without one, SITE and then Slurm's cluster name select the file.
     """
     site_file = _site(site, environ, sites_dir)
     values: dict[str, Any] = dict(site_file.values)

@@ -1,4 +1,4 @@
-"""Site files: ``clusters/<site>.yaml``, one a cluster, with the line of every key for error messages."""
+"""Site files: ``clusters/<site>.yaml``, one a cluster, with the line of every key for errors."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def load_site(path: Path) -> SiteFile:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError) as broken:
-        raise SettingsError(f"{path}: cannot be read as YAML: {' '.join(str(broken).split())}") from None
+        raise SettingsError(
+            f"{path}: cannot be read as YAML: {' '.join(str(broken).split())}"
+        ) from None
     if values is None:
         return SiteFile(path.stem, path)
     if not isinstance(root, yaml.MappingNode) or not isinstance(values, dict):
@@ -71,5 +73,7 @@ def _lines(path: Path, root: yaml.MappingNode) -> dict[str, int]:
     for key, _ in root.value:
         line = key.start_mark.line + 1
         if lines.setdefault(str(key.value), line) != line:
-            raise SettingsError(f"{path}:{line}: `{key.value}` stands on line {lines[key.value]} too")
+            raise SettingsError(
+                f"{path}:{line}: `{key.value}` stands on line {lines[key.value]} too"
+            )
     return lines

@@ -1,7 +1,7 @@
 """Topologies as data, and their placement on named nodes.
 
-A topology says what is wanted (roles, replicas, nodes a worker); a placement says where. Workers of one
-placement never share a node: that is by construction, and proved from Slurm after launch.
+A topology says what is wanted (roles, replicas, nodes a worker); a placement says where. Workers of
+one placement never share a node: that is by construction, and proved from Slurm after launch.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class WorkerPlacement:
 
 @dataclass(frozen=True)
 class Placement:
-    """A topology on named nodes; ``workers`` holds every replica up to each role's largest number."""
+    """A topology on named nodes; ``workers`` holds each role's replicas at its largest."""
 
     topology: Topology
     head_node: str
@@ -128,8 +128,10 @@ def place(topology: Topology, nodes: Sequence[str], *, head_node: str) -> Placem
             for shape in topology.roles
         )
         raise PlanError(
-            f"topology {topology.name} needs {topology.nodes} nodes ({parts}), the run has {len(nodes)}",
-            hint="give more with --nodes and the allocation, or a smaller shape (NUM_NODES and an engine config that fits)",
+            f"topology {topology.name} needs {topology.nodes} nodes ({parts}), "
+            f"the run has {len(nodes)}",
+            hint="give more with --nodes and the allocation, or a smaller shape (NUM_NODES and an "
+            "engine config that fits)",
         )
     free = list(nodes)
     workers = []

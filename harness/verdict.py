@@ -31,7 +31,7 @@ EXIT_CODES = {
 
 @dataclass(frozen=True)
 class Counts:
-    """How many tests passed, failed, did not run because of a failure, or were skipped for another reason."""
+    """How many tests passed, failed, did not run because of a failure, or were just skipped."""
 
     passed: int = 0
     failed: int = 0
@@ -44,7 +44,7 @@ class Counts:
 
 
 def verdict_of(failures: Sequence[VerdictClass], counts: Counts, *, finished: bool) -> VerdictClass:
-    """Return the class of a run. A run without a passed test, or one that was cut short, proved nothing."""
+    """Return the class of a run; one without a passed test, or cut short, proved nothing."""
     for each in SEVERITY:
         if each in failures:
             return each
@@ -56,6 +56,6 @@ def verdict_of(failures: Sequence[VerdictClass], counts: Counts, *, finished: bo
 def verdict_line(
     verdict: VerdictClass, counts: Counts, *, emulated: bool | None, seconds: float
 ) -> str:
-    """Return the one line that a person reads first. ``emulated`` is ``None`` when no engine was seen."""
+    """Return the line that a person reads first; ``emulated`` is ``None`` if no engine was seen."""
     engine = ", emulated engine: not a release verdict" if emulated else ""
     return f"verdict: {verdict} ({counts}{engine}, {seconds:.0f} s)"

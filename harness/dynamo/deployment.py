@@ -1,7 +1,8 @@
 """A deployment: a topology made real on its nodes, with a state.
 
-``new -> serving -> stopped``, or ``failed`` from anywhere. Readiness comes from facts (steps alive, exactly the
-expected instances, the model listed, one answer with tokens from every replica), never from a pause.
+``new -> serving -> stopped``, or ``failed`` from anywhere. Readiness comes from facts (steps alive,
+exactly the expected instances, the model listed, one answer with tokens from every replica), never
+from a pause.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class Deployment:
         self.state = State.SERVING
 
     def scale_to(self, replicas: int) -> list[StopReport]:
-        """Start or stop workers so that ``replicas`` of them serve; return how the stopped ones stopped.
+        """Start or stop workers so that ``replicas`` of them serve; return how those stopped.
 
         For a topology of one role. New replicas are waited for until each has answered.
         """
@@ -145,7 +146,7 @@ class Deployment:
         kill_steps(self._slurm, self.steps)
 
     def check_alive(self) -> None:
-        """Raise the cause if a step has ended or a rank has died; the first worker's before the frontend's."""
+        """Raise the cause if a step has ended or a rank died; the workers' before the frontend's."""
         for worker in self.workers:
             worker.observe()
             worker.step.check_alive()
@@ -246,6 +247,7 @@ class Deployment:
         return step
 
     def _watch(self) -> None:
-        if any([worker.observe() for worker in self.workers]):
+        progressed = [worker.observe() for worker in self.workers]
+        if any(progressed):
             self._on_progress(self)
         self.check_alive()

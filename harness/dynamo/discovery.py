@@ -1,4 +1,4 @@
-"""What is registered in etcd, through etcd's JSON gateway (3.4 and newer), so that no client library is needed."""
+"""What is registered in etcd, through its JSON gateway (3.4 and newer): without its library."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ _HOST = re.compile(r"(\d+\.\d+\.\d+\.\d+):\d+")
 
 @dataclass(frozen=True)
 class Instance:
-    """One ``generate`` endpoint in discovery. ``address`` is the host it is served from, or empty when the
-    transport names none (NATS)."""
+    """One ``generate`` endpoint in discovery.
+
+    ``address`` is the host it is served from, or empty when the transport names none (NATS).
+    """
 
     namespace: str
     component: str
@@ -46,7 +48,7 @@ class Discovery:
 
 
 def parse_instance(pair: Mapping[str, Any]) -> Instance | None:
-    """Return the instance of one etcd pair (base64 key and value), or ``None`` for another kind of record."""
+    """Return the instance of an etcd pair (base64 key and value), or ``None`` for other records."""
     key = base64.b64decode(pair["key"]).decode()
     try:
         record = json.loads(base64.b64decode(pair.get("value", "")))

@@ -22,7 +22,9 @@ class Frontend:
         return tuple(str(model["id"]) for model in body.get("data", []))
 
     def health(self) -> Mapping[str, Any]:
-        """Return ``/health``'s body: status, endpoints, instances. 200 alone says nothing: it is also
-        given with no worker at all."""
+        """Return ``/health``'s body: status, endpoints, instances.
+
+        200 alone says nothing: it is also given with no worker at all.
+        """
         body: Mapping[str, Any] = self.http.get_json("/health", timeout_s=CALL_S)
         return body

@@ -19,7 +19,7 @@ SCRIPTS_SOURCE = PROJECT_ROOT / "harness" / "dynamo" / "scripts"
 
 @dataclass(frozen=True)
 class LaunchContext:
-    """What all steps of one deployment share. ``name`` is the deployment's, ``log_folder`` on the host."""
+    """What all steps of one deployment share; ``name`` is its name, ``log_folder`` on the host."""
 
     settings: Settings
     name: str
@@ -49,8 +49,11 @@ class LaunchContext:
         return f"qualify-{self.run_id}-{self.name}-{part}"
 
     def eplb_prefix(self, worker: WorkerPlacement) -> str:
-        """Return TRTLLM_EPLB_SHM_NAME of a worker: a name of this run alone, so that a file left in
-        /dev/shm has an owner. It begins with TensorRT-LLM's default, which operators look for."""
+        """Return TRTLLM_EPLB_SHM_NAME of a worker.
+
+        A name of this run alone, so that a file left in /dev/shm has an owner. It begins with
+        TensorRT-LLM's default, which operators look for.
+        """
         return f"{EPLB_SHM_DEFAULT}_{self.run_id}_{self.name}_{worker.name}"
 
 

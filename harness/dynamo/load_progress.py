@@ -17,7 +17,7 @@ _VERSION = re.compile(ENGINE_VERSION_LINE)
 
 @dataclass
 class LoadProgress:
-    """What each rank has said: the world size it sees (with how often), and its load time in seconds."""
+    """What each rank has said: the world size it sees (how often), and its load time in seconds."""
 
     world_size: int
     world_size_lines: Counter[tuple[int, int]] = field(default_factory=Counter)

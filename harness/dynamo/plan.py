@@ -1,4 +1,7 @@
-"""The plan of a run, pure: which deployments, on which nodes, by which srun lines, checked before any node is used."""
+"""The plan of a run, pure: which deployments, on which nodes, by which srun lines.
+
+Whatever is impossible ends here, before any node is used.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from harness.dynamo.topologies import topology
 from harness.settings import Settings
 from harness.slurm.nodelist import expand, fold
 from harness.slurm.srun import StepSpec
-from harness.topology import Placement, place
+from harness.topology import Placement, WorkerPlacement, place
 
 FRONTEND_BUDGET_S = 60
 """Seconds for etcd, NATS and the frontend to serve; some 5 s are usual."""
@@ -61,11 +64,9 @@ class Plan:
         return next(each for each in self.deployments if each.name == name)
 
     def rendered(self) -> str:
-        """Return the plan as a person reads it: placements, then every srun line, ready to be pasted."""
-        parts = [f"nodes: {fold(self.nodes)} ({len(self.nodes)})"]
-        for each in self.deployments:
-            parts.append(_render(each))
-        return "\n\n".join(parts) + "\n"
+        """Return the plan as a person reads it: placements, then srun lines ready to be pasted."""
+        nodes = f"nodes: {fold(self.nodes)} ({len(self.nodes)})"
+        return "\n\n".join([nodes, *map(_render, self.deployments)]) + "\n"
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as plain values for the run directory."""
@@ -105,7 +106,7 @@ def make_plan(
     log_root: Path,
 ) -> Plan:
     """Plan the named topologies on ``nodes``, the head node first. Raises :class:`PlanError`."""
-    # srun numbers ranks along Slurm's own order of the nodes: a head node in the middle of it stays there.
+    # srun numbers ranks along Slurm's own order of the nodes: a head node within it stays there.
     in_order = expand(fold(nodes))
     deployments = []
     for name in names:
@@ -124,11 +125,14 @@ def make_plan(
 
 
 def _render(each: DeploymentPlan) -> str:
+    head = f"deployment {each.name}: head node {each.placement.head_node}"
     lines = [
-        f"deployment {each.name}: head node {each.placement.head_node}, at most {each.budget_s:.0f} s to start and stop",
-        *(
-            f"  {worker.name}: {worker.role}, {fold(worker.nodes)}, {worker.world_size} ranks, {worker.engine_config}"
-            for worker in each.placement.workers
-        ),
+        f"{head}, at most {each.budget_s:.0f} s to start and stop",
+        *map(_render_worker, each.placement.workers),
     ]
     return "\n\n".join(["\n".join(lines), *(step.rendered() for step in each.steps)])
+
+
+def _render_worker(worker: WorkerPlacement) -> str:
+    shape = f"{worker.role}, {fold(worker.nodes)}, {worker.world_size} ranks"
+    return f"  {worker.name}: {shape}, {worker.engine_config}"

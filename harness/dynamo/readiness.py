@@ -48,7 +48,10 @@ class Readiness:
             mine = [each for each in instances if self.worker_of(each) is worker]
             worker.instance = mine[0] if len(mine) == 1 else None
         missing = [worker.name for worker in self.new if worker.instance is None]
-        self.waiting_for = f"the instance of {', '.join(missing)} ({len(instances)} registered, {expected} expected)"
+        self.waiting_for = (
+            f"the instance of {', '.join(missing)} "
+            f"({len(instances)} registered, {expected} expected)"
+        )
         return not missing and len(instances) == expected
 
     def _listed(self) -> bool:
@@ -69,17 +72,21 @@ class Readiness:
         worker = answering_worker(record)
         if worker is not None:
             self.answered.add(worker)
-        self.waiting_for = f"a canary answer from each of {sorted(wanted)}; answered so far: {sorted(self.answered)}"
+        self.waiting_for = (
+            f"a canary answer from each of {sorted(wanted)}; "
+            f"answered so far: {sorted(self.answered)}"
+        )
         return wanted <= self.answered
 
 
 def not_ready(url: str, readiness: Readiness, after_s: float) -> NotReady:
-    """Return the error of a deployment whose time is up: what is missing, and how far each rank came."""
+    """Return the error of a deployment out of time: what is missing, how far each rank came."""
     workers = "; ".join(
         f"{worker.step.where}: {worker.progress.summary()}; log: {worker.step.err}"
         for worker in readiness.new
     )
     return NotReady(
-        f"not ready at {url} after {after_s:.0f} s, still waiting for {readiness.waiting_for}; {workers}",
-        hint="a rank that did not load says why in its log; search it for the missing rank's number",
+        f"not ready at {url} after {after_s:.0f} s, "
+        f"still waiting for {readiness.waiting_for}; {workers}",
+        hint="a rank that did not load says why in its log; search it for the rank's number",
     )

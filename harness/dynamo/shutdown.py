@@ -1,4 +1,4 @@
-"""The proof of a clean shutdown: what was seen while the workers lived, how they stopped, what was left."""
+"""The proof of a clean shutdown: what was seen alive, how it stopped, and what was left."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from harness.nodes.words import in_words
 from harness.slurm.words import StepRow
 
 GPU_MEMORY_BACK_S = 60.0
-"""Seconds that GPU memory may take to come back after the last process has ended. The driver reclaims in the
-background; some seconds have been seen, never a minute."""
+"""Seconds that GPU memory may take to come back after the last process has ended.
+
+The driver reclaims in the background; some seconds have been seen, never a minute.
+"""
 
 
 @dataclass(frozen=True)
 class Shutdown:
-    """The facts of one shutdown. ``settled_s`` is how long GPU memory was waited for, in seconds."""
+    """The facts of one shutdown; ``settled_s`` is how many seconds GPU memory was waited for."""
 
     running: Snapshot
     after: Snapshot
@@ -35,7 +37,7 @@ class Shutdown:
     settled_s: float
 
     def check_nothing_left(self, *kinds: ResidueKind) -> None:
-        """Raise :class:`~harness.errors.ResidueError` for what was left, of these kinds or of any."""
+        """Raise :class:`~harness.errors.ResidueError` for what was left, of these kinds or any."""
         left = [each for each in self.residue if not kinds or each.kind in kinds]
         if left:
             raise leftovers(left, f"{self.settled_s:.0f} s after the last step ended")
@@ -80,7 +82,7 @@ def _settle(
     residue: Callable[[Snapshot], Sequence[Residue]],
     deadline: Deadline,
 ) -> tuple[Snapshot, Sequence[Residue]]:
-    """Probe until no GPU memory is left above the baseline, or time is up; only memory comes back late."""
+    """Probe until no GPU memory is left above the baseline, the only thing that may come late."""
     seen: list[tuple[Snapshot, Sequence[Residue]]] = []
 
     def look() -> bool:

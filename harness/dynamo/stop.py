@@ -1,7 +1,7 @@
-"""The orderly shutdown of steps: TERM to the tasks, the product's own drain, and escalation as the last resort.
+"""The orderly shutdown of steps: TERM to the tasks, the product's own drain, escalation at last.
 
-Escalation cleans up, is recorded, and is a failure: a worker that has to be killed leaves shared memory and
-GPU memory behind.
+Escalation cleans up, is recorded, and is a failure: a worker that has to be killed leaves shared
+memory and GPU memory behind.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness.slurm.step import Step
 from harness.slurm.words import TaskEnd, describe_ends
 
 KILL_BUDGET_S = 60.0
-"""Seconds for a killed step to leave Slurm's list: KillWait (30 s on most sites) and as much again."""
+"""Seconds for a killed step to leave Slurm's list: KillWait (usually 30 s) and as much again."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def stop_steps(
     budget_s: float,
     signal: str = "TERM",
 ) -> list[StopReport]:
-    """Stop steps together and report on each; ``registered`` beside a step says whether it still is.
+    """Stop steps together and report on each; ``registered`` beside a step says if it still is.
 
     Steps that have already ended are reported as they are.
     """
@@ -89,13 +89,18 @@ def stop_steps(
         if each.step.exit_code is None and each.step.step_id:
             slurm.signal(each.step.step_id, signal)
     deadline = Deadline.after(budget_s)
-    wait_until(lambda: all([each.look(deadline) for each in stopping]), deadline)
+
+    def look() -> bool:
+        ended = [each.look(deadline) for each in stopping]
+        return all(ended)
+
+    wait_until(look, deadline)
     _escalate(slurm, [each for each in stopping if each.ended_s is None])
     return [_report(slurm, each, budget_s) for each in stopping]
 
 
 def kill_steps(slurm: Slurm, steps: Iterable[Step]) -> None:
-    """End steps by SIGKILL and wait until Slurm no longer lists them: the way out of a failed deployment."""
+    """End steps by SIGKILL and wait for their end: the way out of a failed deployment."""
     _escalate(
         slurm, [_Stopping(step, never_registered) for step in steps if step.exit_code is None]
     )

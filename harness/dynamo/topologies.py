@@ -13,8 +13,8 @@ AGG_REPLICAS = "agg-replicas"
 def topology(name: str, settings: Settings) -> Topology:
     """Return a topology by its name; raise :class:`PlanError` for an unknown one.
 
-    ``agg`` is the seed's deployment: one worker over NUM_NODES nodes. ``agg-replicas`` are single-node
-    workers of the same model, one at first, to be scaled.
+    ``agg`` is the deployment of NVIDIA's example: one worker over NUM_NODES nodes. ``agg-replicas``
+    are single-node workers of the same model, one at first, to be scaled.
     """
     gpus = settings.num_gpus_per_node
     shapes = {

@@ -30,7 +30,8 @@ class Worker:
 
     def observe(self) -> bool:
         """Read new log lines; return whether the load has progressed."""
-        return any([self.progress.add(follower.new_lines()) for follower in self._followers])
+        learnt = [self.progress.add(follower.new_lines()) for follower in self._followers]
+        return any(learnt)
 
     def reported_world_sizes(self) -> Counter[tuple[int, int]]:
         """Return how often each (rank, world size) was announced by the launcher."""
@@ -46,5 +47,5 @@ class Worker:
 def instance_of(
     placement: WorkerPlacement, instances: Sequence[Instance], nodes: dict[str, str]
 ) -> list[Instance]:
-    """Return the instances served from the worker's leader node. ``nodes`` maps addresses to node names."""
+    """Return the instances on the worker's leader node. ``nodes`` maps addresses to node names."""
     return [each for each in instances if nodes.get(each.address) == placement.leader_node]

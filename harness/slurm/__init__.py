@@ -1,1 +1,1 @@
-"""Slurm as the suite uses it: an allocation, steps started with srun, and what Slurm says of them."""
+"""Slurm as the suite uses it: an allocation, steps started with srun, what Slurm says of them."""

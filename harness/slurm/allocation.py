@@ -44,7 +44,8 @@ def take_nodes(allocation: Allocation, count: int, *, head_node: str = "") -> tu
         )
     if count > len(allocation.nodes):
         raise PlanError(
-            f"--nodes {count}: job {allocation.job_id} has {len(allocation.nodes)} nodes ({', '.join(allocation.nodes)})",
+            f"--nodes {count}: job {allocation.job_id} has {len(allocation.nodes)} nodes "
+            f"({', '.join(allocation.nodes)})",
             hint=f"take a larger allocation (salloc --nodes {count}) or give a smaller --nodes",
         )
     return (head, *(node for node in allocation.nodes if node != head))[:count]

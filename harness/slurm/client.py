@@ -1,4 +1,7 @@
-"""The only module that runs Slurm's programs. Every call has a deadline: srun on a drained cluster waits for ever."""
+"""The only module that runs Slurm's programs.
+
+Every call has a deadline: srun on a drained cluster waits for ever.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,10 @@ from harness.slurm.step import Step
 from harness.slurm.words import StepRow, parse_config_seconds, parse_steps
 
 QUERY_S = 30.0
-"""Deadline of squeue, scontrol and scancel, in seconds: Slurm's own message timeout is 10 s, and a busy
-controller answers the second time."""
+"""Deadline of squeue, scontrol and scancel, in seconds.
+
+Slurm's own message timeout is 10 s, and a busy controller answers the second time.
+"""
 
 
 class Slurm:
@@ -30,10 +35,13 @@ class Slurm:
         self._environ = dict(os.environ if environ is None else environ)
 
     def start(self, spec: StepSpec, *, stdout: Path, stderr: Path) -> Step:
-        """Start a step and return at once. srun gets a session of its own, so that a Ctrl-C meant for
-        pytest does not reach it: srun would kill the tasks instead of letting them drain."""
+        """Start a step and return at once.
+
+        srun gets a session of its own, so that a Ctrl-C meant for pytest does not reach it: srun
+        would kill the tasks instead of letting them drain.
+        """
         with stdout.open("wb") as out, stderr.open("wb") as err:
-            process = subprocess.Popen(  # noqa: S603 - argv is built by StepSpec, no shell
+            process = subprocess.Popen(
                 spec.argv(self._program("srun")),
                 env=step_environment(self._environ, spec.variables),
                 stdin=subprocess.DEVNULL,
@@ -41,7 +49,7 @@ class Slurm:
                 stderr=err,
                 start_new_session=True,
             )
-        return Step(spec, process, stdout, stderr)
+        return Step(spec, process, out=stdout, err=stderr)
 
     def run_step(
         self, spec: StepSpec, *, timeout_s: float, stdin: str = "", path: str = ""
@@ -94,8 +102,8 @@ class Slurm:
     def node_address(self, node: str) -> str:
         """Return the IPv4 address under which Slurm itself reaches a node.
 
-        That address is reached from every node, which cannot be said of what ``hostname -i`` prints on a
-        host with several networks. Raises :class:`SlurmError` for a loopback address.
+        That address is reached from every node, which cannot be said of what ``hostname -i`` prints
+        on a host with several networks. Raises :class:`SlurmError` for a loopback address.
         """
         text = self._query(["scontrol", "show", "node", node, "--oneliner"]).stdout
         found = re.search(r"\bNodeAddr=(\S+)", text)

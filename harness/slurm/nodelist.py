@@ -1,4 +1,4 @@
-"""Node lists: ``node[1-4]`` and back. ClusterShell's NodeSet does the work, without its node groups."""
+"""Node lists: ``node[1-4]`` and back, by ClusterShell's NodeSet without its node groups."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from harness.errors import SlurmError
 
 
 def expand(text: str) -> tuple[str, ...]:
-    """Return the nodes of a Slurm node list, none twice; raise :class:`SlurmError` if it is not one.
+    """Return the nodes of a Slurm node list, none twice; raise :class:`SlurmError` if it is none.
 
-    They come by name and number, as Slurm orders nodes and numbers ranks, whatever the text's order is.
+    They come by name and number, as Slurm orders nodes and numbers ranks, whatever the text does.
     """
     try:
         return tuple(str(node) for node in NodeSet(text, resolver=RESOLVER_NOGROUP))

@@ -1,9 +1,9 @@
 """Pure: the ``srun`` line of a step. Every option of NVIDIA's example is kept, and made safe.
 
-Added to the example: a name and a node list for every step (replicas cannot land on one node), an end of
-the whole step when one rank dies (``--kill-on-bad-exit=1``), no CPU binding of ranks to what the
-allocation's shell happened to have, and every variable a worker needs in ``--container-env``, because a
-variable that the image defines wins otherwise.
+Added to the example: a name and a node list for every step (replicas cannot land on one node), an
+end of the whole step when one rank dies (``--kill-on-bad-exit=1``), no CPU binding of ranks to what
+the allocation's shell happened to have, and every variable a worker needs in ``--container-env``,
+because a variable that the image defines wins otherwise.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ _KEPT = ("SLURM_CONF",)
 
 
 def step_environment(environ: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for srun: ours plus the step's, without what Slurm set for *this* step.
+    """Return the environment for srun: ours plus the step's, without what Slurm set for us.
 
     The allocation shell's SLURM_*, PMI* and OMPI_* variables would shape the new step (task counts,
     binding) or leak into its MPI world.

@@ -25,18 +25,20 @@ LAST_WORDS = 6
 """Lines of a dead rank that its error quotes; the log holds all."""
 
 CONTAINER_START_S = 30.0
-"""Seconds after the launch within which an end may be Pyxis's doing; importing an image takes longer
-only on success."""
+"""Seconds after the launch within which an end may be Pyxis's doing.
+
+Importing an image takes longer only on success.
+"""
 
 SETTLE_S = 2.0
-"""Seconds that srun may take to name the rank which cancelled its own step; some 10 ms are usual."""
+"""Seconds that srun may take to name the rank that cancelled its own step; 10 ms are usual."""
 
 
 class Step:
     """One running or ended step. :meth:`refresh` reads what srun has added to its log."""
 
     def __init__(
-        self, spec: StepSpec, process: subprocess.Popen[bytes], out: Path, err: Path
+        self, spec: StepSpec, process: subprocess.Popen[bytes], *, out: Path, err: Path
     ) -> None:
         self.spec = spec
         self.out = out
@@ -85,7 +87,7 @@ class Step:
                 self._note(line)
 
     def wait_launched(self, deadline: Deadline) -> None:
-        """Wait until srun has launched the tasks on every node; raise when it ended or time is up."""
+        """Wait until srun has launched tasks on every node; raise when it ended or time is up."""
         everywhere = wait_until(
             lambda: self.step_id and len(self.launched) >= len(self.spec.nodes),
             deadline,
@@ -93,8 +95,9 @@ class Step:
         )
         if not everywhere:
             raise InfraError(
-                f"srun launched {self.where} on {len(self.launched)} of {len(self.spec.nodes)} nodes "
-                f"after {deadline.elapsed_s:.0f} s; its last words: {tail(self.err, 3)!r}; log: {self.err}",
+                f"srun launched {self.where} on {len(self.launched)} of {len(self.spec.nodes)} "
+                f"nodes after {deadline.elapsed_s:.0f} s; its last words: {tail(self.err, 3)!r}; "
+                f"log: {self.err}",
                 hint="are the nodes busy, drained or down? see `squeue` and `sinfo -R`",
             )
 
@@ -150,10 +153,10 @@ class Step:
         )
 
     def _first_ends(self) -> list[TaskEnd]:
-        """The end that came first. What Slurm kills because of it follows, and is left out.
+        """Return the end that came first; what Slurm kills because of it is left out.
 
         Under PMIx a rank that calls MPI_Abort has its step cancelled before srun hears of the rank
-        itself: after a CANCELLED line without a reason, an end that no killing explains is the first.
+        itself: after a CANCELLED without a reason, an end that no killing explains is the first.
         """
         if not self.cancelled:
             return self.task_ends[:1]
@@ -171,7 +174,7 @@ class Step:
         wait_until(heard, Deadline.after(SETTLE_S))
 
     def _unclear(self) -> bool:
-        """Tell whether more may be said: a rank behind a CANCELLED, or Pyxis's words behind an early end."""
+        """Tell whether a rank behind a CANCELLED, or Pyxis's word on an early end, may yet come."""
         if self.cancelled and not self.cancelled[0] and not self._first_ends():
             return True
         starting = time.monotonic() - self.started_s < CONTAINER_START_S

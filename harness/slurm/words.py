@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from harness.slurm.nodelist import expand
 
 _LAUNCH = re.compile(
-    r"srun: launching StepId=(?P<step>[\d.]+) on host (?P<node>[^,\s]+), (?P<count>\d+) tasks?: (?P<ranks>\S+)"
+    r"srun: launching StepId=(?P<step>[\d.]+) on host (?P<node>[^,\s]+), "
+    r"(?P<count>\d+) tasks?: (?P<ranks>\S+)"
 )
 _TASK_END = re.compile(
     r"srun: error: (?P<node>[^:\s]+): tasks? (?P<ranks>[\d,\-\[\]]+): (?P<how>.+)"
@@ -33,7 +34,7 @@ class Launched:
 
 @dataclass(frozen=True)
 class TaskEnd:
-    """How tasks of one node ended, by srun's word. ``signal`` is a name such as SIGKILL, or empty."""
+    """How tasks of a node ended, by srun's word; ``signal`` is a name such as SIGKILL, or empty."""
 
     node: str
     ranks: tuple[int, ...]
@@ -75,7 +76,7 @@ def parse_cancelled(line: str) -> str | None:
 
 
 def own_ends(ends: Sequence[TaskEnd]) -> list[TaskEnd]:
-    """Return the ends that Slurm's own killing of a step (SIGTERM, then SIGKILL) does not explain."""
+    """Return the ends that Slurm's killing of a step (SIGTERM, then SIGKILL) does not explain."""
     return [end for end in ends if end.signal not in {"SIGTERM", "SIGKILL"}]
 
 
@@ -97,7 +98,7 @@ def parse_steps(text: str) -> list[StepRow]:
 
 
 def parse_config_seconds(text: str, key: str) -> int | None:
-    """Return a time in seconds from ``scontrol show config`` (``KillWait = 30 sec``), or ``None``."""
+    """Return a time of ``scontrol show config`` (``KillWait = 30 sec``) in seconds, or ``None``."""
     found = re.search(rf"^{re.escape(key)}\s*=\s*(\d+)\s*sec", text, flags=re.MULTILINE)
     return int(found[1]) if found else None
 
@@ -123,7 +124,7 @@ def _how(words: str) -> tuple[int | None, str]:
     if exited:
         code = int(exited[1])
         return code, _signal_name(code - 128) if code > 128 else ""
-    word = words.split("(")[0].strip()
+    word = words.partition("(")[0].strip()
     for number in signal.Signals:
         if signal.strsignal(number) == word:
             return None, number.name

@@ -1,11 +1,12 @@
-"""Wait until etcd or NATS answers in its own protocol, or its process ends. Runs inside the container.
+"""Wait until etcd or NATS answers in its own protocol, or its process ends; runs in the container.
 
-Usage: ``wait_for_service.py etcd|nats HOST PORT PID``. Exit code 0 when it serves, 1 otherwise. Standard
-library only: the image is not ours.
+Usage: ``wait_for_service.py etcd|nats HOST PORT PID``. Exit code 0 when it serves, 1 otherwise.
+Standard library only: the image is not ours.
 """
 
 import json
 import os
+import pathlib
 import socket
 import sys
 import time
@@ -39,10 +40,10 @@ def nats_serves(host: str, port: int) -> bool:
 def process_lives(pid: int) -> bool:
     """Whether the process still exists and is not a zombie that waits to be reaped."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def main(argv: "list[str]") -> int:
