@@ -146,7 +146,7 @@ class Deployment:
         kill_steps(self._slurm, self.steps)
 
     def check_alive(self) -> None:
-        """Raise the cause if a step has ended or a rank died; the workers' before the frontend's."""
+        """Raise the cause if a step or a rank has ended; the workers' before the frontend's."""
         for worker in self.workers:
             worker.observe()
             worker.step.check_alive()
