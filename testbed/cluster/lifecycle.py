@@ -112,5 +112,6 @@ def _write_configuration(state: StateFolder, shape: Shape, plugin: Path) -> None
         (state.spool / name).mkdir()
     (state.etc / "slurm.conf").write_text(slurmconf.slurm_conf(shape, state))
     (state.etc / "gres.conf").write_text(slurmconf.gres_conf(shape))
+    (state.etc / "mpi.conf").write_text(slurmconf.mpi_conf())
     (state.etc / "cgroup.conf").write_text(slurmconf.cgroup_conf())
     (state.etc / "plugstack.conf").write_text(slurmconf.plugstack_conf(plugin, state))

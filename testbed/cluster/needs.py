@@ -53,7 +53,7 @@ def _packages() -> list[str]:
     missing = {name: PROGRAMS[name] for name, where in found.items() if where is None}
     missing.update({name: package for name, package in FILES.items() if not Path(name).exists()})
     if not any(Path("/usr/lib").glob(f"*/slurm*/{PMIX_PLUGIN}")):
-        missing[f"Slurm's {PMIX_PLUGIN}"] = "slurm-wlm-basic-plugins libpmix2"
+        missing[f"Slurm's {PMIX_PLUGIN}"] = "slurm-wlm-basic-plugins libpmix-dev"
     if not missing:
         return []
     packages = " ".join(sorted(set(" ".join(missing.values()).split())))

@@ -100,6 +100,15 @@ def gres_conf(shape: Shape) -> str:
     return f"AutoDetect=off\nName=gpu File={files}\n"
 
 
+def mpi_conf() -> str:
+    """mpi.conf, for the way in which PMIx servers gather.
+
+    Slurm 22.05's default fence (tree) now and then lets the ranks of a node go before all nodes have
+    answered; Open MPI 4.1 then crashes in MPI_Init, here in 1 start of some 40.
+    """
+    return "PMIxCollFence=ring\n"
+
+
 def cgroup_conf() -> str:
     """cgroup.conf; naming v1 keeps slurmd from looking for the machine's cgroups at all."""
     return "CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n"

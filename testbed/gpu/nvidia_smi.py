@@ -235,7 +235,7 @@ def process_lines(gpus: "list[Row]") -> "list[str]":
             name = name if len(name) <= 36 else "..." + name[-33:]
             use = f"{app['memory_mib']}MiB"
             lines.append(
-                f"|{gpu['index']:>5}   N/A  N/A {app['pid']:>16}      C   {name:<36} {use:>9} |"
+                f"|{gpu['index']:>5}   N/A  N/A {app['pid']:>16}      C   {name:<36} {use:>8} |"
             )
     return lines or [f"|{'  No running processes found':<{WIDTH}}|"]
 
