@@ -30,6 +30,8 @@ from harness.slurm.allocation import Allocation, take_nodes
 from harness.slurm.client import Slurm
 
 CHAT_TIMEOUT_S = 120.0
+CANARY_TIMEOUT_S = 30.0
+"""A first answer may be slow: connections are made and kernels warmed up only now."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ class QualificationRun:
             plan.again() if generation else plan,
             slurm=self.slurm,
             directory=self.directory,
-            ask=self.ask,
+            ask=lambda request: self.ask(request, timeout_s=CANARY_TIMEOUT_S),
             on_progress=self._on_progress,
         )
         self._live = deployment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from harness.dynamo.canary import answered_tokens, answering_worker, canary_request
@@ -11,6 +12,9 @@ from harness.dynamo.worker import Worker
 from harness.errors import NotReady, ProductError
 from harness.serving.record import Record
 from harness.serving.request import ChatRequest
+
+CANARY_LOOK_S = 0.2
+"""Seconds that one look waits for the canary: an answer that comes at once costs no second look."""
 
 AskCanary = Callable[[ChatRequest], Record]
 
@@ -32,6 +36,8 @@ class Readiness:
     ask: AskCanary
     waiting_for: str = "steps"
     answered: set[int] = field(default_factory=set)
+    under_way: Future[Record] | None = None
+    asker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=1))
 
     def look(self) -> bool:
         """Return whether every new worker serves."""
@@ -61,7 +67,10 @@ class Readiness:
 
     def _answers(self) -> bool:
         wanted = {worker.instance.instance_id for worker in self.new if worker.instance}
-        record = self.ask(canary_request(self.model))
+        record = self._canary()
+        if record is None:
+            self.waiting_for = "the answer to the canary under way"
+            return False
         if not answered_tokens(record):
             self.waiting_for = (
                 f"a canary answer with tokens; the last: {record!r} {record.body[:200]!r}"
@@ -77,6 +86,19 @@ class Readiness:
             f"answered so far: {sorted(self.answered)}"
         )
         return wanted <= self.answered
+
+    def _canary(self) -> Record | None:
+        """Return the canary's record, or ``None`` while it is under way.
+
+        It is asked from a thread: whoever waits must be able to see a rank die meanwhile.
+        """
+        if self.under_way is None:
+            self.under_way = self.asker.submit(self.ask, canary_request(self.model))
+        done, _ = wait([self.under_way], timeout=CANARY_LOOK_S)
+        if not done:
+            return None
+        record, self.under_way = self.under_way.result(), None
+        return record
 
 
 def not_ready(url: str, readiness: Readiness, after_s: float) -> NotReady:

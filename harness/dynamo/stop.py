@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harness.deadline import Deadline, wait_until
+from harness.errors import ProductError, SlurmError
 from harness.slurm.client import Slurm
 from harness.slurm.step import Step
 from harness.slurm.words import TaskEnd, describe_ends
@@ -61,11 +62,17 @@ class _Stopping:
 
     def look(self, deadline: Deadline) -> bool:
         """Note what has happened by now; return whether all has."""
-        if self.unregistered_s is None and not self.registered():
+        if self.unregistered_s is None and not self._still_registered():
             self.unregistered_s = deadline.elapsed_s
         if self.ended_s is None and self.step.exit_code is not None:
             self.ended_s = deadline.elapsed_s
         return self.ended_s is not None
+
+    def _still_registered(self) -> bool:
+        try:
+            return self.registered()
+        except ProductError:  # etcd does not answer: nobody has seen the instance go
+            return True
 
 
 def never_registered() -> bool:
@@ -86,8 +93,8 @@ def stop_steps(
     """
     stopping = [_Stopping(step, registered) for step, registered in steps]
     for each in stopping:
-        if each.step.exit_code is None and each.step.step_id:
-            slurm.signal(each.step.step_id, signal)
+        if each.step.exit_code is None:
+            _signal(slurm, each.step, signal)
     deadline = Deadline.after(budget_s)
 
     def look() -> bool:
@@ -106,16 +113,33 @@ def kill_steps(slurm: Slurm, steps: Iterable[Step]) -> None:
     )
 
 
+def _signal(slurm: Slurm, step: Step, name: str) -> bool:
+    """Send a signal to a step, also to one whose id only Slurm knows yet; return if that worked.
+
+    One step that cannot be signalled must not keep the others from it.
+    """
+    try:
+        step_id = step.step_id or _id_by_name(slurm, step.name)
+        if step_id:
+            slurm.signal(step_id, name)
+    except SlurmError:
+        return False
+    return bool(step_id)
+
+
+def _id_by_name(slurm: Slurm, name: str) -> str:
+    return next((row.step_id for row in slurm.steps() if row.name == name), "")
+
+
 def _escalate(slurm: Slurm, stopping: Sequence[_Stopping]) -> None:
+    killed = []
     for each in stopping:
         each.escalated = True
-        if each.step.step_id:
-            slurm.signal(each.step.step_id, "KILL")
-    deadline = Deadline.after(KILL_BUDGET_S)
-    for each in stopping:
-        if each.step.step_id:
-            wait_until(lambda step=each.step: step.exit_code is not None, deadline)  # type: ignore[misc]
-        each.step.end_srun()
+        reached = _signal(slurm, each.step, "KILL")
+        killed.append((each.step, Deadline.after(KILL_BUDGET_S if reached else 0)))
+    for step, deadline in killed:
+        wait_until(lambda step=step: step.exit_code is not None, deadline)  # type: ignore[misc]
+        step.end_srun()
 
 
 def _report(slurm: Slurm, each: _Stopping, budget_s: float) -> StopReport:

@@ -13,7 +13,7 @@ Children do the reading: nvidia-smi, and who reads a process that hangs in the k
 well, and the answer must come before the deadline.
 """
 # Python 3.6 has no `capture_output`; pathlib takes as long to import as all the rest together.
-# ruff: noqa: PERF203, PTH110, PTH112, PTH116, PTH118, PTH119, PTH123, PTH208, UP022
+# ruff: noqa: PTH110, PTH112, PTH116, PTH118, PTH119, PTH123, PTH208, UP022
 
 import argparse
 import contextlib

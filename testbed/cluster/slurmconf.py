@@ -103,8 +103,8 @@ def gres_conf(shape: Shape) -> str:
 def mpi_conf() -> str:
     """mpi.conf, for the way in which PMIx servers gather.
 
-    Slurm 22.05's default fence (tree) now and then lets the ranks of a node go before all nodes have
-    answered; Open MPI 4.1 then crashes in MPI_Init, here in 1 start of some 40.
+    Slurm 22.05's default fence (tree) now and then lets the ranks of a node go before all nodes
+    have answered; Open MPI 4.1 then crashes in MPI_Init, here in 1 start of some 40.
     """
     return "PMIxCollFence=ring\n"
 
