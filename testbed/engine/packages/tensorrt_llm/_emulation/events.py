@@ -53,6 +53,10 @@ class Events:
 
         self._selector.register(listener, selectors.EVENT_READ, ready)
 
+    def when_readable(self, descriptor: int, action: Action) -> None:
+        """Run an action each time a descriptor has data, or has come to its end."""
+        self._selector.register(descriptor, selectors.EVENT_READ, action)
+
     def forget(self, channel: Channel) -> None:
         """Stop watching a channel and close it."""
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable
 
 from ..logger import logger
@@ -170,11 +171,17 @@ class LeaderRank(Rank):
         self.leave()
 
 
-def run_leader() -> None:
-    """Be rank 0, from joining the world until the communication server is told to stop."""
-    world = join_world()
+def run_leader(*, alone: bool = False) -> None:
+    """Be rank 0, from joining the world until the communication server is told to stop.
+
+    ``alone``: in a world of one, as the child of an LLM that ends with its parent, whose pipe is
+    standard input.
+    """
+    world = World() if alone else join_world()
     rank = LeaderRank(world, os.environ[ADDRESS_VARIABLE], os.environ[KEY_VARIABLE])
     rank.say_hello()
+    if alone:
+        rank.events.when_readable(sys.stdin.fileno(), rank.leave)
     logger.info(
         f"MPI Comm Server started at {os.environ[ADDRESS_VARIABLE]} with {world.size} workers"
     )

@@ -21,6 +21,7 @@ from .utils import EngineDeadError
 _REACH_TIMEOUT_S = 300.0
 _ANSWER_TIMEOUT_S = 30.0
 _UNLOAD_TIMEOUT_S = 60.0
+_OWN_RANK_TIMEOUT_S = 10.0
 
 
 class GenerationExecutorProxy:
@@ -49,6 +50,15 @@ class GenerationExecutorProxy:
         Raise ValueError when the MPI world is not as large as the model needs, RuntimeError when
         a rank fails or is lost while loading.
         """
+        try:
+            return self._load(plan, world_size=world_size, on_death=on_death)
+        except BaseException:
+            self._end_own_rank()
+            raise
+
+    def _load(
+        self, plan: dict[str, Any], *, world_size: int, on_death: Callable[[BaseException], None]
+    ) -> int:
         channel = self._reach_leader(world_size)
         workers = channel.receive(_ANSWER_TIMEOUT_S)["size"]
         if workers != world_size:
@@ -133,22 +143,22 @@ class GenerationExecutorProxy:
             port = trial.getsockname()[1]
         os.environ[ADDRESS_VARIABLE] = f"tcp://127.0.0.1:{port}"
         os.environ[KEY_VARIABLE] = os.urandom(32).hex()
-        alone = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("PMIX_", "SLURM_", "OMPI_"))
-        }
-        command = [sys.executable, "-m", "tensorrt_llm.llmapi.mgmn_leader_node"]
-        self._own_rank = subprocess.Popen(command, env=alone)
+        command = [
+            sys.executable,
+            "-m",
+            "tensorrt_llm.llmapi.mgmn_leader_node",
+            "--action",
+            "alone",
+        ]
+        self._own_rank = subprocess.Popen(command, stdin=subprocess.PIPE)
 
     def _end_own_rank(self) -> None:
+        """Close the pipe that the rank lives by."""
         if self._own_rank is None:
             return
-        host, port = parse_address(os.environ[ADDRESS_VARIABLE])
         try:
-            connect([host], port, key=os.environ[KEY_VARIABLE], hello={"t": "stop"}, timeout_s=2.0)
-            self._own_rank.wait(10)
-        except (TimeoutError, ChannelClosed, subprocess.TimeoutExpired):
+            self._own_rank.communicate(timeout=_OWN_RANK_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
             self._own_rank.kill()
             self._own_rank.wait()
         self._own_rank = None
