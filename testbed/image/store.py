@@ -96,11 +96,11 @@ def drop_old(folder: Path, pattern: str, *, keep: Path) -> None:
         reverse=True,
     )
     for old in others[_KEPT_OLD:]:
+        _stamp_of(old).unlink(missing_ok=True)
         if old.is_dir():
             shutil.rmtree(old, ignore_errors=True)
         else:
             old.unlink(missing_ok=True)
-            _stamp_of(old).unlink(missing_ok=True)
 
 
 # --------------------------------------------------------------------------- one file, whole or not

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from pathlib import Path
@@ -117,6 +118,19 @@ def test_an_interrupted_build_leaves_nothing_to_the_next(tmp_path: Path) -> None
         assert [path.name for path in tmp_path.iterdir()] == [draft.name]
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_newest_earlier_version_stays(tmp_path: Path) -> None:
+    folders = [tmp_path / f"environment-{key}" for key in ("a1", "b2", "c3")]
+    for age, folder in enumerate(folders):
+        folder.mkdir()
+        store.stamp_folder(folder)
+        os.utime(folder, (1_000_000 - age, 1_000_000 - age))
+
+    store.drop_old(tmp_path, "environment-*[0-9a-f]", keep=folders[0])
+
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {f"environment-{key}{end}" for key in ("a1", "b2") for end in ("", ".json")}
 
 
 def test_two_builders_take_turns(tmp_path: Path) -> None:
