@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from harness.slurm.words import (
     parse_cancelled,
     parse_launched,
     parse_pyxis,
+    parse_shell_death,
     parse_task_end,
 )
 
@@ -52,6 +54,7 @@ class Step:
         self._ends_before_cancel = 0
         self._process = process
         self._follower = LogFollower(err)
+        self._death: QualificationError | None = None
 
     @property
     def name(self) -> str:
@@ -109,7 +112,12 @@ class Step:
 
     def death(self) -> QualificationError:
         """Return the error that says how the step ended, and what ended it first."""
-        self._hear_out()
+        if self._death is None:
+            self._hear_out()
+            self._death = self._cause()
+        return self._death
+
+    def _cause(self) -> QualificationError:
         evidence = f"after {time.monotonic() - self.started_s:.1f} s; log: {self.err}"
         words = f"{evidence}\n{tail(self.err, 12)}"
         if self.container_errors:
@@ -158,10 +166,25 @@ class Step:
         Under PMIx a rank that calls MPI_Abort has its step cancelled before srun hears of the rank
         itself: after a CANCELLED without a reason, an end that no killing explains is the first.
         """
+        if witnessed := self._witnessed_end():
+            return [witnessed]
         if not self.cancelled:
             return self.task_ends[:1]
         before = self.task_ends[: self._ends_before_cancel]
         return (before or ([] if self.cancelled[0] else own_ends(self.task_ends)))[:1]
+
+    def _witnessed_end(self) -> TaskEnd | None:
+        """Return the end of the first rank whose shell saw its process die of a signal.
+
+        That rank is the cause, also when srun heard first of the leader that gave up because of it:
+        neither MPI_Abort nor Slurm's killing makes a shell say so.
+        """
+        for line in read_lines(self.err):
+            if line.rank is not None and (name := parse_shell_death(line.text)):
+                nodes = [each.node for each in self.launched if line.rank in each.ranks]
+                code = 128 + signal.Signals[name].value
+                return TaskEnd(next(iter(nodes), ""), (line.rank,), code, name, line.text)
+        return None
 
     def _hear_out(self) -> None:
         """Read on, for a moment, while the cause of the end may still come."""
@@ -174,9 +197,11 @@ class Step:
         wait_until(heard, Deadline.after(SETTLE_S))
 
     def _unclear(self) -> bool:
-        """Tell whether a rank behind a CANCELLED, or Pyxis's word on an early end, may yet come."""
+        """Tell whether a word on what came first may yet come: from srun, a rank's shell or Pyxis."""
         if self.cancelled and not self.cancelled[0] and not self._first_ends():
             return True
+        if self.task_ends and not any(end.signal for end in self._first_ends()):
+            return True  # a leader that gave up with exit code 1 may be heard before the dead rank
         starting = time.monotonic() - self.started_s < CONTAINER_START_S
         return self.spec.container is not None and starting and not self.container_errors
 

@@ -20,6 +20,9 @@ _CANCELLED = re.compile(
     r"(?:STEP|JOB) (?P<step>[\d.]+) ON (?P<node>\S+) CANCELLED AT \S+(?P<why>.*?)\s*\*\*\*"
 )
 _EXIT_CODE = re.compile(r"Exited with exit code (\d+)")
+_SHELL_DEATH = re.compile(
+    r": line \d+: +\d+ (?P<how>[A-Z][a-z]+(?: [a-z]+)*)(?: \(core dumped\))?  "
+)
 _PYXIS = re.compile(r"pyxis: (?P<text>.*)")
 
 
@@ -78,6 +81,16 @@ def parse_cancelled(line: str) -> str | None:
 def own_ends(ends: Sequence[TaskEnd]) -> list[TaskEnd]:
     """Return the ends that Slurm's killing of a step (SIGTERM, then SIGKILL) does not explain."""
     return [end for end in ends if end.signal not in {"SIGTERM", "SIGKILL"}]
+
+
+def parse_shell_death(line: str) -> str | None:
+    """Return the signal in a shell's ``line 40:  63 Killed  python3 ...``, or ``None``.
+
+    SIGTERM is left out: it is how a step is stopped, not why it failed.
+    """
+    found = _SHELL_DEATH.search(line)
+    name = _how(found["how"])[1] if found else ""
+    return name if name in signal.Signals.__members__ and name != "SIGTERM" else None
 
 
 def parse_pyxis(line: str) -> str | None:

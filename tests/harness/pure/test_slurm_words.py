@@ -19,6 +19,7 @@ from harness.slurm.words import (
     parse_config_seconds,
     parse_launched,
     parse_pyxis,
+    parse_shell_death,
     parse_steps,
     parse_task_end,
 )
@@ -189,3 +190,17 @@ UnkillableStepTimeout   = 60 sec
 )
 def test_times_of_the_configuration_are_read(key: str, seconds: int | None) -> None:
     assert parse_config_seconds(CONFIG, key) == seconds
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("launch: line 40:    63 Killed                  python3 -m worker", "SIGKILL"),
+        ("launch: line 61:   227 Segmentation fault      python3 -m leader", "SIGSEGV"),
+        ("launch: line 61:   227 Aborted                 (core dumped) python3 -m x", "SIGABRT"),
+        ("launch: line 61:   227 Terminated              python3 -m leader", None),
+        ("script: line 31: /tmp/worker/stop: No such file or directory", None),
+    ],
+)
+def test_a_shell_tells_what_its_process_died_of(line: str, name: str | None) -> None:
+    assert parse_shell_death(line) == name

@@ -74,6 +74,7 @@ def test_srun_is_out_of_reach_of_a_ctrl_c_at_the_terminal(slurm: LocalSlurm) -> 
         ("rank_segfaults", 143, StepEnded, "rank 5 on node2: SIGSEGV after"),
         ("ranks_exit_together", 143, StepEnded, "ranks 0, 2, 3 on node1: exit code 1 after"),
         ("mpi_abort", 5, StepEnded, "rank 9 on node3: exit code 5 after"),
+        ("leader_gives_up", 143, StepEnded, "rank 9 on node3: SIGKILL (exit code 137) after"),
         ("completed", 0, StepEnded, "ended with exit code 0 after"),
         ("no_image", 1, ContainerError, "pyxis: [ERROR] No such file or directory: /srv/images/"),
         ("time_limit", 143, InfraError, "cancelled DUE TO TIME LIMIT after"),

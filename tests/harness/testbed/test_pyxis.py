@@ -132,7 +132,7 @@ def test_a_named_container_is_kept_for_the_next_step_of_the_job(cluster: Cluster
     script = f"{make} && srun --container-name=kept ls /mark"
     done = cluster.run(["sh", "-c", script])
 
-    assert (done.returncode, done.stdout.strip()) == (0, "/mark")
+    assert (done.returncode, done.stdout.strip()) == (0, "/mark"), done.stderr
     assert "does not exist" in _refused(cluster, "--container-name=kept")
 
 
