@@ -197,7 +197,7 @@ class Step:
         wait_until(heard, Deadline.after(SETTLE_S))
 
     def _unclear(self) -> bool:
-        """Tell whether a word on what came first may yet come: from srun, a rank's shell or Pyxis."""
+        """Tell whether a word on the cause may yet come: from srun, a rank's shell or Pyxis."""
         if self.cancelled and not self.cancelled[0] and not self._first_ends():
             return True
         if self.task_ends and not any(end.signal for end in self._first_ends()):
