@@ -100,7 +100,7 @@ static int create(const struct step *step)
 	return result;
 }
 
-/* Pin a named container's namespace to a file of the node, so that later steps of the job find it. */
+/* Pin a named container's namespace to a file of the node, so that later steps of the job find it; sets errno. */
 static int pin(const struct step *step)
 {
 	char path[PATH_MAX], source[64];
@@ -109,13 +109,46 @@ static int pin(const struct step *step)
 	name_path(path, sizeof(path), step->job_id, request.name);
 	snprintf(source, sizeof(source), "/proc/self/fd/%d", namespace_fd);
 	fd = make_folders(names_folder) < 0 ? -1 : open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		close(fd);
-	if (fd < 0 || mount(source, path, NULL, MS_BIND, NULL) < 0) {
-		report_add("could not keep container \"%s\": %s", request.name, strerror(errno));
+	if (fd < 0)
 		return -1;
+	close(fd);
+	return mount(source, path, NULL, MS_BIND, NULL);
+}
+
+/*
+ * The kernel refuses to pin a mount namespace (EINVAL) whose id is lower than the pinning one's: it takes it for an
+ * older one. Kernels that deal ids to each CPU in blocks (seen on 6.18) give a new namespace a lower id on some CPUs,
+ * but never on the one where the node's was made: each CPU is tried.
+ */
+static int create_pinned(const struct step *step)
+{
+	cpu_set_t allowed, one;
+	int result = -1;
+
+	CPU_ZERO(&allowed);
+	sched_getaffinity(0, sizeof(allowed), &allowed);
+	errno = EINVAL;
+	for (int cpu = 0; cpu < CPU_SETSIZE && result < 0 && errno == EINVAL; cpu++) {
+		if (!CPU_ISSET(cpu, &allowed))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		sched_setaffinity(0, sizeof(one), &one);
+		if (create(step) < 0) {
+			sched_setaffinity(0, sizeof(allowed), &allowed);
+			return -1;
+		}
+		result = pin(step);
+		if (result < 0) {
+			int reason = errno;
+			close(namespace_fd);
+			errno = reason;
+		}
 	}
-	return 0;
+	if (result < 0)
+		report_add("could not keep container \"%s\": %s", request.name, strerror(errno));
+	sched_setaffinity(0, sizeof(allowed), &allowed);
+	return result;
 }
 
 static bool join_by_name(const struct step *step)
@@ -153,9 +186,7 @@ int container_prepare(const struct step *step)
 	}
 	if (check_image_is_path() < 0)
 		return -1;
-	if (create(step) < 0)
-		return -1;
-	return request.name == NULL ? 0 : pin(step);
+	return request.name == NULL ? create(step) : create_pinned(step);
 }
 
 int container_join(void)
