@@ -8,6 +8,7 @@ pytest_plugins = [
     "fixtures.plan",
     "fixtures.deployments",
     "fixtures.scaling",
+    "fixtures.disruption",
     "fixtures.serving",
     "fixtures.outcome",
     "fixtures.evidence",

@@ -8,7 +8,8 @@ go wrong raises one of these, so that the report shows whose problem it is::
     │   ├── SettingsError                 a setting is missing, unknown or malformed
     │   ├── EngineConfigError             a TensorRT-LLM YAML breaks TensorRT-LLM's own rules
     │   ├── PlanError                     topology, nodes and GPUs do not fit together
-    │   └── ContainerError                pyxis refused the image or a mount
+    │   ├── ContainerError                pyxis refused the image or a mount
+    │   └── NameTaken                     another deployment's workers are in the same discovery
     ├── ProductError           [FAIL]     Dynamo or TensorRT-LLM broke a promise
     │   ├── StepEnded                     a step ended that had to live
     │   ├── NotReady                      registration or the canary answer did not come in time
@@ -17,6 +18,7 @@ go wrong raises one of these, so that the report shows whose problem it is::
     ├── InfraError             [INFRA]    a node, the fabric, the file system or Slurm failed
     │   ├── SlurmError                    a Slurm command failed or did not answer
     │   ├── NodeOccupied                  a node was not clean before the start
+    │   ├── NodesApart                    nodes of one deployment do not reach each other
     │   └── PortTaken                     somebody else listens on a port of ours
     ├── NothingProved          [INVALID]  no test ran, or no token came
     └── HarnessError           [HARNESS]  this suite is at fault
@@ -76,6 +78,10 @@ class ContainerError(ConfigError):
     """The container runtime refused the image, a mount or an option."""
 
 
+class NameTaken(ConfigError):
+    """Workers of another deployment are registered in this deployment's discovery."""
+
+
 class ProductError(QualificationError):
     """The product broke a promise outside an assertion."""
 
@@ -112,6 +118,10 @@ class SlurmError(InfraError):
 
 class NodeOccupied(InfraError):
     """A node held something before the first step that would break the run."""
+
+
+class NodesApart(InfraError):
+    """Nodes whose workers have to talk to each other do not reach each other."""
 
 
 class PortTaken(InfraError):

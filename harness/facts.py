@@ -35,10 +35,22 @@ def run_facts(
         "model": settings.model_path,
         "served_model_name": settings.model_name,
         **_engine_configs(settings, plan),
+        **_workers(plan),
         "nodes": f"{fold(plan.nodes)} ({len(plan.nodes)})",
         "job": job,
         "suite_commit": _commit(),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+
+
+def _workers(plan: Plan) -> dict[str, str]:
+    """Return every replica of each deployment with its nodes and ranks."""
+    return {
+        f"workers_{each.name}": "; ".join(
+            f"{worker.name} on {fold(worker.nodes)} ({worker.world_size} ranks)"
+            for worker in each.placement.workers
+        )
+        for each in plan.deployments
     }
 
 
@@ -61,7 +73,7 @@ def _engine_configs(settings: Settings, plan: Plan) -> dict[str, str]:
         file = host_path(path, mounts)
         if file is not None and file.is_file():
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
-            facts[f"engine_config_{file.stem}"] = f"{path} sha256:{digest[:16]}"
+            facts[f"engine_config_{file.parent.name}_{file.stem}"] = f"{path} sha256:{digest[:16]}"
     return facts
 
 

@@ -10,15 +10,26 @@ from pathlib import Path
 
 from harness.dynamo.launch import all_mounts
 from harness.dynamo.topologies import topology
-from harness.engine_config import check_engine_config, load_engine_config
+from harness.engine_config import (
+    EngineConfig,
+    check_engine_config,
+    check_prefill_decode_pair,
+    load_engine_config,
+    longest_prompt,
+    shares_experts,
+)
 from harness.errors import EngineConfigError, SettingsError
 from harness.mounts import Mount, check_sources, host_path
 from harness.releases import dynamo_release
 from harness.settings import Settings
+from harness.topology import Role, RoleShape
 
 PROMPT_TOKENS = 200
 ANSWER_TOKENS = 64
-"""The longest prompt and the longest answer that the tests of tests/agg ask for, in tokens."""
+"""The longest prompt and the longest answer that the tests ask of every deployment, in tokens.
+
+Of a disaggregated one they also ask the longest prompt it takes (:func:`prompt_limit`).
+"""
 
 
 def check_settings(
@@ -34,20 +45,58 @@ def check_settings(
 
 
 def check_shapes(settings: Settings, topologies: Sequence[str]) -> None:
-    """Check every engine config against TensorRT-LLM's rules and the GPUs of its worker."""
+    """Check every engine config against TensorRT-LLM's rules and the GPUs of its worker.
+
+    The two configs of a disaggregated topology are held against each other as well.
+    """
     mounts = all_mounts(settings)
     for name in topologies:
         shaped = topology(name, settings)
-        for shape in shaped.roles:
-            config = load_engine_config(_resolve(shape.engine_config, mounts))
-            check_engine_config(
-                config,
-                gpus=shape.nodes_per_worker * shaped.gpus_per_node,
-                gpus_per_node=shaped.gpus_per_node,
-                prompt_tokens=PROMPT_TOKENS,
-                answer_tokens=ANSWER_TOKENS,
-                resolve=lambda path: host_path(path, mounts),
+        configs = {
+            shape.role: _check_shape(shape, shaped.gpus_per_node, mounts) for shape in shaped.roles
+        }
+        if {Role.PREFILL, Role.DECODE} <= configs.keys():
+            prefill, decode = configs[Role.PREFILL], configs[Role.DECODE]
+            longest = longest_prompt(
+                prefill, decode, answer_tokens=ANSWER_TOKENS, otherwise=PROMPT_TOKENS
             )
+            check_prefill_decode_pair(prefill, decode, prompt_tokens=longest)
+
+
+def shares_expert_memory(settings: Settings, engine_config: str) -> bool:
+    """Return whether workers of an engine config make files in /dev/shm for their experts."""
+    mounts = all_mounts(settings)
+    config = load_engine_config(_resolve(engine_config, mounts))
+    return shares_experts(config, resolve=lambda path: host_path(path, mounts))
+
+
+def prompt_limit(settings: Settings, name: str) -> int:
+    """Return the tokens of the longest prompt that a disaggregated topology can answer."""
+    mounts = all_mounts(settings)
+    configs = {
+        shape.role: load_engine_config(_resolve(shape.engine_config, mounts))
+        for shape in topology(name, settings).roles
+    }
+    return longest_prompt(
+        configs[Role.PREFILL],
+        configs[Role.DECODE],
+        answer_tokens=ANSWER_TOKENS,
+        otherwise=PROMPT_TOKENS,
+    )
+
+
+def _check_shape(shape: RoleShape, gpus_per_node: int, mounts: Sequence[Mount]) -> EngineConfig:
+    config = load_engine_config(_resolve(shape.engine_config, mounts))
+    check_engine_config(
+        config,
+        gpus=shape.nodes_per_worker * gpus_per_node,
+        gpus_per_node=gpus_per_node,
+        prompt_tokens=PROMPT_TOKENS,
+        answer_tokens=1 if shape.role is Role.PREFILL else ANSWER_TOKENS,
+        takes_prompts=shape.role is not Role.DECODE,
+        resolve=lambda path: host_path(path, mounts),
+    )
+    return config
 
 
 def _check_image(image: str) -> None:

@@ -6,9 +6,11 @@ Sources: the released wheels and runs of the release named in each row.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.errors import SettingsError
+from harness.roles import Role
 
 
 @dataclass(frozen=True)
@@ -18,23 +20,86 @@ class DynamoRelease:
     version: str
     worker_module: str
     """Python module of the TensorRT-LLM worker."""
-    serving_components: tuple[str, ...]
-    """Components under which a worker that serves requests registers its ``generate`` endpoint."""
-    instance_prefix: str
-    """etcd prefix of the instance records."""
+    first_component: str
+    """Component of the worker that takes a client's request, as ``generate`` endpoints name it."""
+    second_component: str
+    """Component of the other role of a disaggregated deployment."""
+    strategy_flag: bool
+    """Whether the worker takes ``--disaggregation-strategy``; without it decode comes first."""
     reports_worker_id: bool
-    """Whether ``nvext.extra_fields: ["worker_id"]`` names the worker in the answer."""
+    """Whether ``nvext.extra_fields: ["worker_id"]`` names the workers in the answer."""
+    alone_status: Mapping[Role, int]
+    """HTTP status of a request while only workers of this role are there."""
+    metrics_flag: str = "--publish-events-and-metrics"
+    """Flag that makes a worker publish its engine's statistics (1.4.2 has it as an old alias)."""
+    instance_prefix: str = "v1/instances/"
+    """etcd prefix of the instance records."""
+    lease_ttl_s: float = 10.0
+    """Seconds for which a dead worker's instance stays, unless ETCD_LEASE_TTL says otherwise."""
+
+    def component(self, role: Role, strategy: str) -> str:
+        """Return the component under which a worker of a role registers its ``generate``."""
+        prefill_first = self.strategy_flag and strategy == "prefill_first"
+        second = Role.DECODE if prefill_first else Role.PREFILL
+        return self.second_component if role is second else self.first_component
+
+    def worker_flags(self, *, strategy: str, metrics: bool) -> tuple[str, ...]:
+        """Return the flags of the worker that differ between releases."""
+        chosen = ("--disaggregation-strategy", strategy) if self.strategy_flag else ()
+        return (*chosen, self.metrics_flag) if metrics else chosen
 
 
-_V1 = "v1/instances/"
+# 1.4.2 was asked; earlier ones route a request to whatever is registered first, and fail there.
+_ALONE = {Role.PREFILL: 404, Role.DECODE: 503}
+_MODULE = "dynamo.trtllm"
 _DYNAMO = {
     row.version: row
     for row in (
-        # 0.6.1 still calls the component tensorrt_llm; the v1/ layout of etcd came with 0.8.1.
-        DynamoRelease("0.8.1", "dynamo.trtllm", ("tensorrt_llm",), _V1, reports_worker_id=False),
-        DynamoRelease("1.0.2", "dynamo.trtllm", ("tensorrt_llm",), _V1, reports_worker_id=True),
-        DynamoRelease("1.4.2", "dynamo.trtllm", ("backend",), _V1, reports_worker_id=True),
-        DynamoRelease("1.6.1", "dynamo.trtllm", ("backend",), _V1, reports_worker_id=True),
+        DynamoRelease(
+            "0.6.1",
+            _MODULE,
+            first_component="tensorrt_llm",
+            second_component="tensorrt_llm_next",
+            strategy_flag=True,
+            reports_worker_id=False,
+            alone_status={Role.PREFILL: 404, Role.DECODE: 500},
+        ),
+        DynamoRelease(
+            "0.8.1",
+            _MODULE,
+            first_component="tensorrt_llm",
+            second_component="prefill",
+            strategy_flag=False,
+            reports_worker_id=False,
+            alone_status=_ALONE,
+        ),
+        DynamoRelease(
+            "1.0.2",
+            _MODULE,
+            first_component="tensorrt_llm",
+            second_component="prefill",
+            strategy_flag=False,
+            reports_worker_id=True,
+            alone_status=_ALONE,
+        ),
+        DynamoRelease(
+            "1.4.2",
+            _MODULE,
+            first_component="backend",
+            second_component="prefill",
+            strategy_flag=False,
+            reports_worker_id=True,
+            alone_status=_ALONE,
+        ),
+        DynamoRelease(
+            "1.6.1",
+            _MODULE,
+            first_component="backend",
+            second_component="prefill",
+            strategy_flag=False,
+            reports_worker_id=True,
+            alone_status=_ALONE,
+        ),
     )
 }
 

@@ -6,69 +6,40 @@ Everything here is made at first demand and made once; a failure is remembered a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from harness.dynamo.deployment import Deployment, OnProgress, State
-from harness.dynamo.plan import Plan, make_plan
-from harness.dynamo.shutdown import Shutdown, leftovers, shut_down
+from harness.dynamo.outage import Outage, lose_the_only_worker
+from harness.dynamo.scaling import LEASE_MARGIN_S, Scaling
+from harness.dynamo.shutdown import Shutdown, shut_down
 from harness.errors import HarnessError, PlanError, QualificationError
 from harness.facts import run_facts
 from harness.http import Http
+from harness.measures import Measures
 from harness.nodes.inspection import NodeInspector
-from harness.nodes.residue import Residue, ResidueKind
+from harness.nodes.keeper import NodeKeeper
+from harness.nodes.reaching import Reached, check_reachable, pairs_between
 from harness.nodes.snapshot import Snapshot
 from harness.once import NotRun, Once
-from harness.preflight import check_settings
+from harness.planning import RunRequest, plan_run
+from harness.preflight import check_settings, shares_expert_memory
 from harness.rundir import RunDirectory
 from harness.serving.chat import chat, chat_many
+from harness.serving.load import SteadyLoad
 from harness.serving.record import Record
 from harness.serving.request import ChatRequest
 from harness.serving.sink import RecordSink
-from harness.settings import LoadedSettings
+from harness.settings import Settings
 from harness.slurm.allocation import Allocation, take_nodes
 from harness.slurm.client import Slurm
+from harness.slurm.step import Step
+from harness.topology import Role
 
 CHAT_TIMEOUT_S = 120.0
+LOAD_CLIENTS = 16
+"""Most requests of the steady load in flight."""
+
 CANARY_TIMEOUT_S = 30.0
 """A first answer may be slow: connections are made and kernels warmed up only now."""
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What the command line asked for.
-
-    ``nodes`` is the budget; ``topologies`` stand in the order of their tests.
-    """
-
-    loaded: LoadedSettings
-    nodes: int
-    topologies: tuple[str, ...]
-    log_root: Path
-    run_id: str
-
-
-def placeholder_nodes(count: int) -> tuple[str, ...]:
-    """Return node names for a plan made outside of an allocation."""
-    return tuple(f"node{number}" for number in range(1, count + 1))
-
-
-def plan_run(request: RunRequest, allocation: Allocation | None, *, head_address: str) -> Plan:
-    """Plan the run: on the allocation's nodes, or on placeholders where there is none."""
-    settings = request.loaded.settings
-    if allocation is None:
-        nodes = placeholder_nodes(request.nodes)
-    else:
-        nodes = take_nodes(allocation, request.nodes, head_node=settings.head_node)
-    return make_plan(
-        request.topologies,
-        settings,
-        nodes=nodes,
-        head_address=head_address,
-        run_id=request.run_id,
-        job_id=allocation.job_id if allocation else "<SLURM_JOB_ID>",
-        log_root=request.log_root,
-    )
 
 
 class QualificationRun:
@@ -98,19 +69,33 @@ class QualificationRun:
         address = self.settings.head_node_ip or self.slurm.node_address(head)
         self.plan = plan_run(request, allocation, head_address=address)
         self.records = RecordSink(directory.records)
+        self.measures = Measures(directory)
         self.inspector = NodeInspector(
             self.slurm,
             directory,
             nodes=self.plan.nodes,
-            ports=self._ports(),
+            ports=_ports(self.settings),
+            leader_ports=_leader_ports(self.settings),
             account=self.settings.account,
         )
-        self.baseline = Once("a clean baseline of the nodes", self._take_baseline)
+        self.keeper = NodeKeeper(
+            self.inspector,
+            self.slurm,
+            own_prefix=f"qualify-{directory.run_id}-",
+            own_step=environ.get("SLURM_STEP_ID", ""),
+            gpu_idle_mib=self.settings.gpu_idle_mib,
+            gpu_tolerance_mib=self.settings.gpu_tolerance_mib,
+        )
+        self.baseline = self.keeper.baseline
+        self.references: dict[str, Record] = {}
         self._on_progress = on_progress
         self._deployments: dict[tuple[str, int], Once[Deployment]] = {}
         self._shutdowns: dict[tuple[str, int], Once[Shutdown]] = {}
+        self._reaches: dict[str, Once[Reached]] = {}
+        self._scalings: dict[str, Scaling] = {}
+        self._outages: dict[str, Once[Outage]] = {}
+        self._restarts: dict[str, Once[float]] = {}
         self._made_deployments: list[Deployment] = []
-        self._reported: set[tuple[ResidueKind, str, str]] = set()
         self._services_failure: QualificationError | None = None
         self._live: Deployment | None = None
 
@@ -136,28 +121,57 @@ class QualificationRun:
             self._shutdowns[key] = Once(title, lambda: self._shut_down(name, generation))
         return self._shutdowns[key].get()
 
-    def residue(self, after: Snapshot) -> list[Residue]:
-        """Return what the ended steps of this run left on the nodes of ``after``.
+    def reach(self, name: str) -> Reached:
+        """Return how prefill and decode nodes of a topology reach each other, found out once.
 
-        What an earlier shutdown has been blamed for already is left out.
+        Raises :class:`~harness.errors.NodesApart` where they do not.
         """
-        steps = [step for each in self._made_deployments for step in each.all_steps]
-        left = self.inspector.residue(
-            self.baseline.get(),
-            after,
-            stopped_steps={step.number for step in steps if step.exit_code is not None},
-            services_stopped=all(step.exit_code is not None for step in steps),
-            tolerance_mib=self.settings.gpu_tolerance_mib,
-        )
-        return [each for each in left if (each.kind, each.node, each.name) not in self._reported]
+        if name not in self._reaches:
+            title = f"a network between the workers of {name}"
+            self._reaches[name] = Once(title, lambda: self._reach(name))
+        return self._reaches[name].get()
 
     def check_nodes_clean(self, nodes: Sequence[str]) -> None:
         """Raise :class:`~harness.errors.ResidueError` for what ended steps left on these nodes."""
-        if nodes:
-            left = self.residue(self.snapshot("scaled", nodes))
-            if left:
-                self._blame(left)
-                raise leftovers(left, "on nodes without a replica")
+        self.keeper.check_clean(nodes, self._all_steps())
+
+    def scaling(self, name: str) -> Scaling:
+        """Return the moves of a topology's deployment, under a steady load of its own."""
+        if name not in self._scalings:
+            self._scalings[name] = Scaling(
+                self.deployment(name),
+                start_load=self.start_load,
+                measures=self.measures,
+                sweep=lambda nodes: self.inspector.sweep("killed", nodes),
+            )
+        return self._scalings[name]
+
+    def outage(self, name: str) -> Outage:
+        """Return how a deployment lost its only prefill worker and got a new one, made once."""
+        if name not in self._outages:
+            self._outages[name] = Once(f"the outage of {name}", lambda: self._outage(name))
+        return self._outages[name].get()
+
+    def restarted_s(self, name: str) -> float:
+        """Return the seconds that a deployment's restarted frontend took to serve, made once."""
+        if name not in self._restarts:
+            self._restarts[name] = Once(
+                f"the restarted frontend of {name}", lambda: self._restart(name)
+            )
+        return self._restarts[name].get()
+
+    def start_load(self) -> SteadyLoad:
+        """Start a steady stream of requests to the live frontend; the caller stops it."""
+        model, rate = self.settings.model_name, self.settings.load_rate_per_s
+        load = SteadyLoad(
+            self._frontend_http(),
+            lambda number: load_request(model, number),
+            rate_per_s=rate,
+            clients=LOAD_CLIENTS,
+            timeout_s=CHAT_TIMEOUT_S,
+            sink=self.records,
+        )
+        return load.__enter__()
 
     def fail(self, deployment: Deployment, error: QualificationError) -> None:
         """Remember that a deployment has died; who needs it later is told why."""
@@ -211,17 +225,31 @@ class QualificationRun:
         """Stop what still runs, and remove what our own dead ranks left."""
         self._stop_live()
         if self.baseline.made:
-            self.inspector.sweep()
+            self.inspector.sweep("end")
 
     def _frontend_http(self) -> Http:
         if self._live is None:
             raise HarnessError("a request was to be sent while no deployment is live")
         return self._live.frontend.http
 
-    def _take_baseline(self) -> Snapshot:
-        snapshot = self.snapshot("baseline")
-        self.inspector.check_unoccupied(snapshot, gpu_idle_mib=self.settings.gpu_idle_mib)
-        return snapshot
+    def _all_steps(self) -> list[Step]:
+        return [step for each in self._made_deployments for step in each.all_steps]
+
+    def _reach(self, name: str) -> Reached:
+        placement = self.plan.deployment(name).placement
+        sides = [
+            [node for worker in placement.of(role) for node in worker.nodes]
+            for role in (Role.PREFILL, Role.DECODE)
+        ]
+        workers = {node: worker.name for worker in placement.workers for node in worker.nodes}
+        return check_reachable(
+            self.slurm,
+            pairs_between(*sides),
+            addresses={node: self.slurm.node_address(node) for node in workers},
+            workers=workers,
+            step_name=f"qualify-{self.directory.run_id}-reach-{name}",
+            account=self.settings.account,
+        )
 
     def _deploy(self, name: str, generation: int) -> Deployment:
         self.baseline.get()
@@ -231,6 +259,8 @@ class QualificationRun:
             raise NotRun("what every deployment starts with", self._services_failure)
         self._stop_live()
         plan = self.plan.deployment(name)
+        if plan.placement.topology.disaggregated:
+            self.reach(name)
         deployment = Deployment(
             plan.again() if generation else plan,
             slurm=self.slurm,
@@ -248,21 +278,46 @@ class QualificationRun:
             raise
         return deployment
 
+    def _outage(self, name: str) -> Outage:
+        deployment = self.deployment(name)
+        outage = lose_the_only_worker(
+            deployment, Role.PREFILL, start_load=self.start_load, ask=self.ask
+        )
+        lease_s = deployment.lease_ttl_s
+        self.measures.add(
+            f"client-visible window after {outage.killed.name}, the only one, was killed",
+            outage.unclear_s,
+            "s",
+            limit=lease_s + LEASE_MARGIN_S,
+            where=name,
+            note=f"lease {lease_s:g} s; after that {outage.clear_status}",
+        )
+        return outage
+
+    def _restart(self, name: str) -> float:
+        seconds = self.deployment(name).restart_frontend()
+        self.measures.add("restarted frontend lists the model again", seconds, "s", where=name)
+        return seconds
+
     def _shut_down(self, name: str, generation: int) -> Shutdown:
         deployment = self.deployment(name, generation=generation)
         deployment.check_alive()
+        if name in self._scalings:
+            self._scalings[name].stop()
         shutdown = shut_down(
             deployment,
-            snapshot=self.snapshot,
-            residue=self.residue,
-            steps=self.slurm.steps,
+            self.keeper,
+            all_steps=self._all_steps(),
+            eplb_nodes=[
+                node
+                for worker in deployment.workers
+                if shares_expert_memory(self.settings, worker.placement.engine_config)
+                for node in worker.placement.nodes
+            ],
+            listed=self.slurm.steps,
         )
         self._live = None
-        self._blame(shutdown.residue)
         return shutdown
-
-    def _blame(self, left: Sequence[Residue]) -> None:
-        self._reported |= {(each.kind, each.node, each.name) for each in left}
 
     def _engine_versions(self) -> set[str]:
         workers = [worker for each in self._made_deployments for worker in each.all_workers]
@@ -271,15 +326,9 @@ class QualificationRun:
     def _last_snapshot(self) -> Snapshot | None:
         return self.inspector.taken[-1] if self.inspector.taken else None
 
-    def _ports(self) -> dict[str, int]:
-        settings = self.settings
-        return {
-            "the frontend": settings.dyn_http_port,
-            "etcd": settings.etcd_port,
-            "NATS": settings.nats_port,
-        }
-
     def _stop_live(self) -> None:
+        for scaling in self._scalings.values():
+            scaling.stop()
         live, self._live = self.live, None
         if live is not None:
             live.stop()
@@ -287,3 +336,24 @@ class QualificationRun:
 
 def _title(name: str, generation: int) -> str:
     return f"deployment {name}" if generation == 0 else f"deployment {name}, made again,"
+
+
+def load_request(model: str, number: int) -> ChatRequest:
+    """Return one request of the steady load: a short stream that names its workers."""
+    request = ChatRequest.ask(
+        model, f"Count on from {number}.", max_tokens=16, temperature=0.0, stream=True
+    )
+    return request.naming_workers()
+
+
+def _ports(settings: Settings) -> dict[str, int]:
+    return {
+        "the frontend": settings.dyn_http_port,
+        "etcd": settings.etcd_port,
+        "NATS": settings.nats_port,
+    }
+
+
+def _leader_ports(settings: Settings) -> dict[str, int]:
+    port = settings.dyn_system_port
+    return {"a worker's metrics": port} if port else {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -51,7 +51,34 @@ class Settings(BaseModel):
         "/mnt/engine_configs/deepseek_r1/simple/agg.yaml",
         description="engine config of the single-node replicas that are scaled",
     )
+    prefill_engine_config: str = Field(
+        "/mnt/engine_configs/deepseek_r1/wide_ep/wide_ep_prefill.yaml",
+        description="engine config of the prefill workers",
+    )
+    decode_engine_config: str = Field(
+        "/mnt/engine_configs/deepseek_r1/wide_ep/wide_ep_decode.yaml",
+        description="engine config of the decode workers",
+    )
+    replica_prefill_engine_config: str = Field(
+        "/mnt/engine_configs/deepseek_r1/simple/prefill.yaml",
+        description="engine config of the single-node prefill workers",
+    )
+    replica_decode_engine_config: str = Field(
+        "/mnt/engine_configs/deepseek_r1/simple/decode.yaml",
+        description="engine config of the single-node decode workers",
+    )
+    wide_prefill_engine_config: str = Field(
+        "/mnt/engine_configs/deepseek_r1/simple/prefill_two_nodes.yaml",
+        description="engine config of the two-node prefill worker before single-node decode ones",
+    )
     num_nodes: int = Field(4, ge=1, description="nodes of the aggregated worker")
+    num_prefill_nodes: int = Field(4, ge=1, description="nodes of each prefill worker")
+    num_prefill_workers: int = Field(1, ge=1, description="replicas of the prefill worker")
+    num_decode_nodes: int = Field(4, ge=1, description="nodes of each decode worker")
+    num_decode_workers: int = Field(1, ge=1, description="replicas of the decode worker")
+    disaggregation_strategy: Literal["decode_first", "prefill_first"] = Field(
+        "decode_first", description="which role takes a request first; for releases that ask"
+    )
     num_gpus_per_node: int = Field(4, ge=1, description="GPUs, and so ranks, on each node")
     max_replicas: int = Field(4, ge=1, description="single-node replicas to scale up to")
     account: str = Field("", description="Slurm account for every step (-A)")
@@ -65,6 +92,15 @@ class Settings(BaseModel):
     dyn_http_port: int = Field(8000, ge=1, le=65535, description="frontend's HTTP port")
     etcd_port: int = Field(2379, ge=1, le=65535, description="etcd's client port")
     nats_port: int = Field(4222, ge=1, le=65535, description="NATS's client port")
+    dyn_system_port: int = Field(
+        9090,
+        ge=0,
+        le=65535,
+        description="port of every worker's metrics, on its first node; 0: workers tell none",
+    )
+    load_rate_per_s: float = Field(
+        20, gt=0, description="requests a second of the steady load under which is scaled"
+    )
     dynamo_release: str = Field(
         "1.4.2", description="Dynamo release in the image; selects facts that differ"
     )

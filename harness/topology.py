@@ -9,26 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.compat import StrEnum
 from harness.errors import PlanError
+from harness.roles import Role
 
-
-class Role(StrEnum):
-    """What a worker does in a deployment."""
-
-    AGGREGATED = "aggregated"
-    PREFILL = "prefill"
-    DECODE = "decode"
-
-    @property
-    def short(self) -> str:
-        """The role's part of a worker's name."""
-        return {"aggregated": "agg"}.get(self.value, self.value)
-
-    @property
-    def disaggregation_mode(self) -> str:
-        """Value of DISAGGREGATION_MODE and ``--disaggregation-mode``."""
-        return {"aggregated": "prefill_and_decode"}.get(self.value, self.value)
+__all__ = ["Placement", "Role", "RoleShape", "Topology", "WorkerPlacement", "place"]
 
 
 @dataclass(frozen=True)
@@ -49,11 +33,21 @@ class RoleShape:
 
 @dataclass(frozen=True)
 class Topology:
-    """A wanted shape: roles on nodes with ``gpus_per_node`` ranks each."""
+    """A wanted shape: roles on nodes with ``gpus_per_node`` ranks each.
+
+    ``in_turn``: the roles are started one after the other, in their order here, so that it can be
+    seen what each is without the next; otherwise all together.
+    """
 
     name: str
     gpus_per_node: int
     roles: tuple[RoleShape, ...]
+    in_turn: bool = False
+
+    @property
+    def disaggregated(self) -> bool:
+        """Whether prefill and decode are workers of their own."""
+        return any(shape.role is not Role.AGGREGATED for shape in self.roles)
 
     @property
     def nodes(self) -> int:
@@ -71,6 +65,13 @@ class WorkerPlacement:
     engine_config: str
     nodes: tuple[str, ...]
     gpus_per_node: int
+    start: int = 1
+    """The how-manieth start of this replica; a later one gets logs and names of its own."""
+
+    @property
+    def label(self) -> str:
+        """Name of this start: the worker's name, from the second start on with its number."""
+        return self.name if self.start == 1 else f"{self.name}.{self.start}"
 
     @property
     def world_size(self) -> int:
@@ -101,10 +102,17 @@ class Placement:
     workers: tuple[WorkerPlacement, ...]
 
     @property
-    def initial(self) -> tuple[WorkerPlacement, ...]:
-        """The workers that are started first: ``replicas`` of each role."""
-        wanted = {shape.role: shape.replicas for shape in self.topology.roles}
-        return tuple(worker for worker in self.workers if worker.replica < wanted[worker.role])
+    def initial(self) -> tuple[tuple[WorkerPlacement, ...], ...]:
+        """The workers that are started first, ``replicas`` of each role, in groups.
+
+        The workers of a group are started together, the groups one after the other.
+        """
+        groups = tuple(self.of(shape.role)[: shape.replicas] for shape in self.topology.roles)
+        return groups if self.topology.in_turn else (tuple(w for group in groups for w in group),)
+
+    def of(self, role: Role) -> tuple[WorkerPlacement, ...]:
+        """Return the workers of one role, at its largest."""
+        return tuple(worker for worker in self.workers if worker.role is role)
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -130,8 +138,8 @@ def place(topology: Topology, nodes: Sequence[str], *, head_node: str) -> Placem
         raise PlanError(
             f"topology {topology.name} needs {topology.nodes} nodes ({parts}), "
             f"the run has {len(nodes)}",
-            hint="give more with --nodes and the allocation, or a smaller shape (NUM_NODES and an "
-            "engine config that fits)",
+            hint="give more with --nodes and the allocation, or a smaller shape (NUM_NODES, "
+            "NUM_PREFILL_NODES, NUM_DECODE_NODES and engine configs that fit)",
         )
     free = list(nodes)
     workers = []

@@ -31,15 +31,3 @@ def answered_tokens(record: Record) -> int:
     except (KeyError, IndexError, TypeError):
         return 0
     return tokens if text and isinstance(tokens, int) else 0
-
-
-def answering_worker(record: Record) -> int | None:
-    """Return the instance id of the worker that generated a whole answer, or ``None`` if unsaid.
-
-    Dynamo's ``nvext.worker_id`` names an aggregated worker as both prefill and decode worker.
-    """
-    answer: Any = record.json
-    try:
-        return int(answer["nvext"]["worker_id"]["decode_worker_id"])
-    except (KeyError, TypeError, ValueError):
-        return None

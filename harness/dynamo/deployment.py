@@ -7,29 +7,32 @@ from a pause.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from harness.compat import StrEnum
 from harness.deadline import Deadline, wait_until
-from harness.dynamo.discovery import Discovery, Instance, serving
+from harness.dynamo.canary import canary_request
+from harness.dynamo.discovery import Discovery, Instance
 from harness.dynamo.frontend import Frontend
+from harness.dynamo.kill import KillReport, kill_worker
 from harness.dynamo.launch import frontend_step, worker_step
-from harness.dynamo.plan import FRONTEND_BUDGET_S, DeploymentPlan
+from harness.dynamo.metrics import WorkerMetrics
+from harness.dynamo.plan import DeploymentPlan
 from harness.dynamo.readiness import AskCanary, Readiness, not_ready
+from harness.dynamo.services import STOP_SIGNAL, Services
 from harness.dynamo.stop import StopReport, kill_steps, never_registered, stop_steps
-from harness.dynamo.worker import Worker
-from harness.errors import HarnessError, NotReady, ProductError, QualificationError
+from harness.dynamo.worker import Worker, owners
+from harness.errors import HarnessError, QualificationError
 from harness.http import Http
-from harness.logs import tail
 from harness.releases import dynamo_release
 from harness.rundir import RunDirectory
+from harness.serving.record import Record
 from harness.slurm.client import Slurm
 from harness.slurm.srun import StepSpec
 from harness.slurm.step import Step
-from harness.topology import WorkerPlacement
-
-SERVICES_STOP_SIGNAL = "USR1"
-"""What start_frontend_services.sh stops its services for, in order; it says why it is not TERM."""
+from harness.topology import Role, WorkerPlacement
 
 OnProgress = Callable[["Deployment"], None]
 
@@ -41,6 +44,15 @@ class State(StrEnum):
     SERVING = "serving"
     STOPPED = "stopped"
     FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Interim:
+    """What a deployment is while a role is still missing: what is listed, what a request gets."""
+
+    roles: tuple[Role, ...]
+    models: tuple[str, ...]
+    record: Record
 
 
 class Deployment:
@@ -61,16 +73,15 @@ class Deployment:
         self.all_workers: list[Worker] = []
         self.all_steps: list[Step] = []
         self.instances_before_workers: tuple[Instance, ...] = ()
+        self.interims: list[Interim] = []
         self._slurm = slurm
         self._directory = directory
         self._ask = ask
         self._on_progress = on_progress
-        self._frontend_step: Step | None = None
-        settings = plan.context.settings
-        self._release = dynamo_release(settings.dynamo_release)
+        self._services: Services | None = None
+        self._release = dynamo_release(plan.context.settings.dynamo_release)
         self._addresses: dict[str, str] = {}
-        self.discovery = Discovery(Http(plan.context.etcd_url), self._release.instance_prefix)
-        self.frontend = Frontend(Http(plan.context.frontend_url))
+        self._starts: Counter[str] = Counter()
 
     @property
     def name(self) -> str:
@@ -78,38 +89,103 @@ class Deployment:
         return self.plan.name
 
     @property
+    def services(self) -> Services:
+        """etcd, NATS and the frontend."""
+        if self._services is None:
+            raise HarnessError(f"deployment {self.name} has not been started")
+        return self._services
+
+    @property
+    def frontend(self) -> Frontend:
+        """The frontend's read-only surface."""
+        return self.services.frontend
+
+    @property
+    def discovery(self) -> Discovery:
+        """What is registered in etcd."""
+        return self.services.discovery
+
+    @property
     def frontend_step(self) -> Step:
         """The step of etcd, NATS and the frontend."""
-        if self._frontend_step is None:
-            raise HarnessError(f"deployment {self.name} has not been started")
-        return self._frontend_step
+        return self.services.step
 
     @property
     def steps(self) -> list[Step]:
         """All steps of the deployment that were started and not taken away again."""
-        frontend = [self._frontend_step] if self._frontend_step else []
+        frontend = [self._services.step] if self._services else []
         return [*frontend, *(worker.step for worker in self.workers)]
+
+    @property
+    def lease_ttl_s(self) -> float:
+        """Seconds for which a dead worker's instance stays in discovery."""
+        told = self.plan.context.settings.environment.get("ETCD_LEASE_TTL")
+        return float(told) if told else self._release.lease_ttl_s
+
+    @property
+    def names_workers(self) -> bool:
+        """Whether an answer can name the workers that served it, in this release."""
+        return self._release.reports_worker_id
+
+    def status_alone(self, role: Role) -> int:
+        """Return the HTTP status of a request while only workers of this role are there."""
+        return self._release.alone_status[role]
+
+    def workers_of(self, role: Role) -> list[Worker]:
+        """Return the live workers of a role."""
+        return [worker for worker in self.workers if worker.placement.role is role]
+
+    def component(self, role: Role) -> str:
+        """Return the component under which workers of a role register."""
+        return self._release.component(role, self.plan.context.settings.disaggregation_strategy)
 
     def start(self) -> None:
         """Start the services, then the first workers; return when requests succeed."""
         try:
             self._start_services()
-            self._add(self.plan.placement.initial)
+            groups = self.plan.placement.initial
+            for group in groups:
+                self._add(group)
+                if group is not groups[-1]:
+                    self._look_at_interim()
         except BaseException:  # Ctrl-C while loading too must not leave steps behind
             self.abandon()
             raise
         self.state = State.SERVING
 
-    def scale_to(self, replicas: int) -> list[StopReport]:
-        """Start or stop workers so that ``replicas`` of them serve; return how those stopped.
+    def scale(self, role: Role, replicas: int) -> list[StopReport]:
+        """Start or stop workers of a role so that ``replicas`` serve; return how those stopped.
 
-        For a topology of one role. New replicas are waited for until each has answered.
+        New replicas are waited for until each has answered.
         """
-        wanted = self.plan.placement.workers[:replicas]
+        wanted = self.plan.placement.of(role)[:replicas]
         have = {worker.name for worker in self.workers}
         self._add([each for each in wanted if each.name not in have])
-        names = {each.name for each in wanted}
-        return self.stop_workers([worker for worker in self.workers if worker.name not in names])
+        return self.stop_workers(self.surplus(role, replicas))
+
+    def surplus(self, role: Role, replicas: int) -> list[Worker]:
+        """Return the workers that have to go for ``replicas`` of a role to be left."""
+        kept = {each.name for each in self.plan.placement.of(role)[:replicas]}
+        return [worker for worker in self.workers_of(role) if worker.name not in kept]
+
+    def kill(self, worker: Worker) -> KillReport:
+        """Kill all ranks of a worker, and wait until its instance is gone; the others go on."""
+        self.workers.remove(worker)
+        budget_s = self.lease_ttl_s + self.plan.context.settings.stop_timeout_s
+        report = kill_worker(
+            self._slurm, worker, registered=lambda: self.is_registered(worker), budget_s=budget_s
+        )
+        self._directory.event("worker killed", {"deployment": self.name, "report": str(report)})
+        return report
+
+    def restart_frontend(self) -> float:
+        """Restart the frontend under live workers; return the seconds until it lists the model."""
+        model = self.plan.context.settings.model_name
+        seconds = self.services.restart_frontend(
+            self._slurm, lambda: model in self.frontend.models()
+        )
+        self._directory.event("frontend restarted", {"deployment": self.name, "seconds": seconds})
+        return seconds
 
     def stop_workers(self, workers: Sequence[Worker]) -> list[StopReport]:
         """Stop workers in an orderly way, together; the others go on."""
@@ -129,7 +205,7 @@ class Deployment:
             self._slurm,
             [(self.frontend_step, never_registered)],
             budget_s=budget_s,
-            signal=SERVICES_STOP_SIGNAL,
+            signal=STOP_SIGNAL,
         )
         self.state = State.STOPPED
         self._directory.event("services stopped", {"deployment": self.name, "report": str(report)})
@@ -170,8 +246,10 @@ class Deployment:
         return found[0] if found else None
 
     def instances(self) -> tuple[Instance, ...]:
-        """Return the instances that serve requests, by etcd."""
-        return serving(self.discovery.instances(), self._release.serving_components)
+        """Return the instances that serve requests, of any role, by etcd."""
+        shapes = self.plan.placement.topology.roles
+        components = {self.component(shape.role) for shape in shapes}
+        return tuple(each for each in self.discovery.instances() if each.component in components)
 
     def is_registered(self, worker: Worker) -> bool:
         """Whether etcd still has the worker's instance."""
@@ -181,55 +259,74 @@ class Deployment:
 
     def worker_of(self, instance: Instance) -> Worker | None:
         """Return the worker whose leader serves an instance."""
-        node = self._addresses.get(instance.address)
-        return next((w for w in self.workers if w.placement.leader_node == node), None)
+        return self._owners([instance]).get(instance.key)
+
+    def metrics_of(self, worker: Worker) -> WorkerMetrics:
+        """Return what a worker tells of itself; DYN_SYSTEM_PORT must not be 0."""
+        node = worker.placement.leader_node
+        address = next(address for address, name in self._addresses.items() if name == node)
+        port = self.plan.context.settings.dyn_system_port
+        return WorkerMetrics(Http(f"http://{address}:{port}"))
+
+    def _owners(self, instances: Sequence[Instance]) -> Mapping[str, Worker]:
+        return owners(self.workers, instances, nodes=self._addresses, component=self.component)
+
+    def _is_foreign(self, instance: Instance) -> bool:
+        """Whether an instance is served from where no worker of ours ever led."""
+        return bool(instance.address) and instance.address not in self._addresses
 
     def _start_services(self) -> None:
         context = self.plan.context
         self._directory.event("starting services", {"deployment": self.name})
-        self._frontend_step = self._launch("frontend", frontend_step(context))
-        deadline = Deadline.after(FRONTEND_BUDGET_S)
-        up = wait_until(self._frontend_answers, deadline, watch=self._frontend_step.check_alive)
-        if not up:
-            raise NotReady(
-                f"{self._frontend_step.where}: {context.frontend_url}/health did not answer after "
-                f"{deadline.elapsed_s:.0f} s; last words: {tail(self._frontend_step.err, 3)!r}; "
-                f"log: {self._frontend_step.err}"
-            )
-        self.instances_before_workers = self.discovery.instances()
+        step = self._launch("frontend", frontend_step(context))
+        self._services = Services(context, step, instance_prefix=self._release.instance_prefix)
+        self.instances_before_workers = self._services.wait_up()
 
-    def _frontend_answers(self) -> bool:
-        try:
-            return bool(self.frontend.health())
-        except ProductError:
-            return False
+    def _look_at_interim(self) -> None:
+        """Note what the deployment is while the roles that come next are missing."""
+        roles = tuple(dict.fromkeys(worker.placement.role for worker in self.workers))
+        record = self._ask(canary_request(self.plan.context.settings.model_name))
+        self.interims.append(Interim(roles, self.frontend.models(), record))
 
     def _add(self, placements: Sequence[WorkerPlacement]) -> None:
         if not placements:
             return
         live = len(self.workers)
         new = [self._launch_worker(placement) for placement in placements]
-        deadline = Deadline.after(self.plan.context.settings.start_timeout_s)
+        roles = {worker.placement.role for worker in self.workers}
         readiness = Readiness(
             new=new,
             live=live,
             model=self.plan.context.settings.model_name,
-            with_worker_id=self._release.reports_worker_id,
+            with_worker_id=self.names_workers,
             instances=self.instances,
             models=self.frontend.models,
-            worker_of=self.worker_of,
+            owners=self._owners,
             ask=self._ask,
+            unproved=[worker for worker in self.workers if not worker.proved],
+            servable=roles == {shape.role for shape in self.plan.placement.topology.roles},
+            foreign=self._is_foreign,
         )
+        deadline = Deadline.after(self.plan.context.settings.start_timeout_s)
         if not wait_until(readiness.look, deadline, watch=self._watch):
             raise not_ready(self.plan.context.frontend_url, readiness, deadline.elapsed_s)
+        self._note_ready(new, servable=readiness.servable)
+
+    def _note_ready(self, new: Sequence[Worker], *, servable: bool) -> None:
+        for worker in new:
+            worker.ready()
+        for worker in self.workers if servable else ():
+            worker.proved = True
         self._directory.event(
             "workers ready", {"deployment": self.name, "workers": [w.name for w in new]}
         )
 
-    def _launch_worker(self, placement: WorkerPlacement) -> Worker:
+    def _launch_worker(self, planned: WorkerPlacement) -> Worker:
+        self._starts[planned.name] += 1
+        placement = replace(planned, start=self._starts[planned.name])
         address = self._slurm.node_address(placement.leader_node)
         self._addresses[address] = placement.leader_node
-        step = self._launch(placement.name, worker_step(self.plan.context, placement))
+        step = self._launch(placement.label, worker_step(self.plan.context, placement))
         worker = Worker(placement, step, eplb_prefix=self.plan.context.eplb_prefix(placement))
         self.workers.append(worker)
         self.all_workers.append(worker)

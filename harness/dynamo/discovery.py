@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,11 +67,6 @@ def parse_instance(pair: Mapping[str, Any]) -> Instance | None:
                 f"etcd's record {key} is not an instance as Dynamo writes it: {broken!r}"
             ) from broken
         return None
-
-
-def serving(instances: Sequence[Instance], components: Sequence[str]) -> tuple[Instance, ...]:
-    """Return the instances of workers that serve requests."""
-    return tuple(each for each in instances if each.component in components)
 
 
 def _address(transport: object) -> str:

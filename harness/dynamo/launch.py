@@ -54,7 +54,7 @@ class LaunchContext:
         A name of this run alone, so that a file left in /dev/shm has an owner. It begins with
         TensorRT-LLM's default, which operators look for.
         """
-        return f"{EPLB_SHM_DEFAULT}_{self.run_id}_{self.name}_{worker.name}"
+        return f"{EPLB_SHM_DEFAULT}_{self.run_id}_{self.name}_{worker.label}"
 
 
 def all_mounts(settings: Settings) -> tuple[Mount, ...]:
@@ -89,8 +89,11 @@ def frontend_step(context: LaunchContext) -> StepSpec:
 def worker_step(context: LaunchContext, worker: WorkerPlacement) -> StepSpec:
     """Return the step of one worker: one task a GPU, one MPI world."""
     settings = context.settings
+    release = dynamo_release(settings.dynamo_release)
+    metrics = settings.dyn_system_port > 0
+    flags = release.worker_flags(strategy=settings.disaggregation_strategy, metrics=metrics)
     return StepSpec(
-        name=context.step_name(worker.name),
+        name=context.step_name(worker.label),
         job_id=context.job_id,
         nodes=worker.nodes,
         tasks_per_node=worker.gpus_per_node,
@@ -105,7 +108,9 @@ def worker_step(context: LaunchContext, worker: WorkerPlacement) -> StepSpec:
             "MODEL_PATH": settings.model_path,
             "SERVED_MODEL_NAME": settings.model_name,
             "TRTLLM_EPLB_SHM_NAME": context.eplb_prefix(worker),
-            "WORKER_MODULE": dynamo_release(settings.dynamo_release).worker_module,
+            "WORKER_FLAGS": " ".join(flags),
+            "WORKER_MODULE": release.worker_module,
+            **({"DYN_SYSTEM_PORT": str(settings.dyn_system_port)} if metrics else {}),
         },
     )
 

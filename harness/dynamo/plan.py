@@ -49,7 +49,8 @@ class DeploymentPlan:
     def budget_s(self) -> float:
         """Seconds the deployment may take to be ready and to stop again."""
         settings = self.context.settings
-        return FRONTEND_BUDGET_S + settings.start_timeout_s + settings.stop_timeout_s
+        loads = len(self.placement.initial) * settings.start_timeout_s
+        return FRONTEND_BUDGET_S + loads + settings.stop_timeout_s
 
 
 @dataclass(frozen=True)

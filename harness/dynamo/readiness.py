@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from harness.dynamo.canary import answered_tokens, answering_worker, canary_request
+from harness.dynamo.canary import answered_tokens, canary_request
 from harness.dynamo.discovery import Instance
 from harness.dynamo.worker import Worker
-from harness.errors import NotReady, ProductError
+from harness.errors import NameTaken, NotReady, ProductError
 from harness.serving.record import Record
 from harness.serving.request import ChatRequest
+from harness.serving.workers import WorkerIds, worker_ids
+from harness.topology import Role
 
 CANARY_LOOK_S = 0.2
 """Seconds that one look waits for the canary: an answer that comes at once costs no second look."""
@@ -24,6 +26,9 @@ class Readiness:
     """Looks at one fact after the other; ``waiting_for`` names the first that is still missing.
 
     ``new`` are the workers waited for, ``live`` is how many workers served before them.
+    ``unproved`` are those that have to be seen serving, ``new`` unless said. Without ``servable`` a
+    role is still missing: then to be registered is all that can be waited for. ``foreign`` tells
+    whether an instance belongs to somebody else's deployment.
     """
 
     new: Sequence[Worker]
@@ -32,26 +37,33 @@ class Readiness:
     with_worker_id: bool
     instances: Callable[[], Sequence[Instance]]
     models: Callable[[], Sequence[str]]
-    worker_of: Callable[[Instance], Worker | None]
+    owners: Callable[[Sequence[Instance]], Mapping[str, Worker]]
     ask: AskCanary
+    unproved: Sequence[Worker] = ()
+    servable: bool = True
+    foreign: Callable[[Instance], bool] = lambda _: False
     waiting_for: str = "steps"
-    answered: set[int] = field(default_factory=set)
+    seen: dict[Role, set[int]] = field(default_factory=lambda: {role: set() for role in Role})
     under_way: Future[Record] | None = None
     asker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=1))
 
     def look(self) -> bool:
-        """Return whether every new worker serves."""
+        """Return whether every new worker serves; raise :class:`NameTaken` for a foreign one."""
         try:
-            return self._registered() and self._listed() and self._answers()
+            if not self._registered():
+                return False
+            return not self.servable or (self._listed() and self._answers())
         except ProductError as error:
             self.waiting_for = f"an answer of the frontend or etcd ({error.message})"
             return False
 
     def _registered(self) -> bool:
         instances = self.instances()
+        refuse_foreign([each for each in instances if self.foreign(each)])
         expected = self.live + len(self.new)
+        owners = self.owners(instances)
         for worker in self.new:
-            mine = [each for each in instances if self.worker_of(each) is worker]
+            mine = [each for each in instances if owners.get(each.key) is worker]
             worker.instance = mine[0] if len(mine) == 1 else None
         missing = [worker.name for worker in self.new if worker.instance is None]
         self.waiting_for = (
@@ -66,7 +78,6 @@ class Readiness:
         return self.model in models
 
     def _answers(self) -> bool:
-        wanted = {worker.instance.instance_id for worker in self.new if worker.instance}
         record = self._canary()
         if record is None:
             self.waiting_for = "the answer to the canary under way"
@@ -76,16 +87,28 @@ class Readiness:
                 f"a canary answer with tokens; the last: {record!r} {record.body[:200]!r}"
             )
             return False
-        if not self.with_worker_id or (self.live == 0 and len(wanted) == 1):
+        wanted = list(self.unproved or self.new)
+        roles = [worker.placement.role for worker in wanted]
+        alone = self.live + len(self.new) == len(wanted) == len(set(roles))
+        if alone or not self.with_worker_id:
             return True
-        worker = answering_worker(record)
-        if worker is not None:
-            self.answered.add(worker)
-        self.waiting_for = (
-            f"a canary answer from each of {sorted(wanted)}; "
-            f"answered so far: {sorted(self.answered)}"
-        )
-        return wanted <= self.answered
+        self._note(worker_ids(record))
+        unseen = [worker.name for worker in wanted if not self._seen(worker)]
+        answered = {role.value: sorted(self.seen[role]) for role in dict.fromkeys(roles)}
+        self.waiting_for = f"a canary answer from {', '.join(unseen)}; answered so far: {answered}"
+        return not unseen
+
+    def _note(self, ids: WorkerIds) -> None:
+        """Take in who answered: an aggregated worker is named as both."""
+        if ids.prefill is not None:
+            self.seen[Role.PREFILL].add(ids.prefill)
+        if ids.decode is not None:
+            self.seen[Role.DECODE].add(ids.decode)
+            self.seen[Role.AGGREGATED].add(ids.decode)
+
+    def _seen(self, worker: Worker) -> bool:
+        found = worker.instance
+        return found is not None and found.instance_id in self.seen[worker.placement.role]
 
     def _canary(self) -> Record | None:
         """Return the canary's record, or ``None`` while it is under way.
@@ -99,6 +122,20 @@ class Readiness:
             return None
         record, self.under_way = self.under_way.result(), None
         return record
+
+
+def refuse_foreign(instances: Sequence[Instance]) -> None:
+    """Raise :class:`~harness.errors.NameTaken` if there is an instance of another deployment."""
+    if not instances:
+        return
+    shown = "; ".join(
+        f"{each.namespace}/{each.component} instance {each.instance_id} at {each.address or '?'}"
+        for each in instances
+    )
+    raise NameTaken(
+        f"a worker of another deployment is registered in this deployment's etcd: {shown}",
+        hint="end that worker: its ETCD_ENDPOINTS leads here, and requests would go to it too",
+    )
 
 
 def not_ready(url: str, readiness: Readiness, after_s: float) -> NotReady:

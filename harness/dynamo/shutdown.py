@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from harness.deadline import Deadline, wait_until
 from harness.dynamo.deployment import Deployment
 from harness.dynamo.discovery import Instance
 from harness.dynamo.stop import StopReport
-from harness.errors import ResidueError
+from harness.nodes.eplb import eplb_files
+from harness.nodes.keeper import NodeKeeper, leftovers
 from harness.nodes.residue import Residue, ResidueKind
 from harness.nodes.snapshot import Snapshot
-from harness.nodes.words import in_words
+from harness.slurm.step import Step
 from harness.slurm.words import StepRow
-
-GPU_MEMORY_BACK_S = 60.0
-"""Seconds that GPU memory may take to come back after the last process has ended.
-
-The driver reclaims in the background; some seconds have been seen, never a minute.
-"""
 
 
 @dataclass(frozen=True)
 class Shutdown:
-    """The facts of one shutdown; ``settled_s`` is how many seconds GPU memory was waited for."""
+    """The facts of one shutdown; ``settled_s`` is how many seconds GPU memory was waited for.
+
+    ``eplb_nodes`` are those whose workers share experts through files in /dev/shm.
+    """
 
     running: Snapshot
     after: Snapshot
@@ -34,7 +31,14 @@ class Shutdown:
     models_left: tuple[str, ...]
     steps_left: tuple[StepRow, ...]
     residue: tuple[Residue, ...]
+    eplb_nodes: tuple[str, ...]
     settled_s: float
+
+    @property
+    def nodes_without_eplb_files(self) -> tuple[str, ...]:
+        """Nodes that showed none of these files while their workers ran, though they make some."""
+        seen = eplb_files(self.running)
+        return tuple(node for node in self.eplb_nodes if not seen.get(node))
 
     def check_nothing_left(self, *kinds: ResidueKind) -> None:
         """Raise :class:`~harness.errors.ResidueError` for what was left, of these kinds or any."""
@@ -43,27 +47,26 @@ class Shutdown:
             raise leftovers(left, f"{self.settled_s:.0f} s after the last step ended")
 
 
-def leftovers(left: Sequence[Residue], moment: str) -> ResidueError:
-    """Return the error that lists what was left: the first few in words, the rest as a number."""
-    return ResidueError(f"{len(left)} left {moment}:\n{in_words(left)}")
-
-
 def shut_down(
     deployment: Deployment,
+    keeper: NodeKeeper,
     *,
-    snapshot: Callable[[str], Snapshot],
-    residue: Callable[[Snapshot], Sequence[Residue]],
-    steps: Callable[[], Sequence[StepRow]],
+    all_steps: Collection[Step],
+    eplb_nodes: Collection[str],
+    listed: Callable[[], Sequence[StepRow]],
 ) -> Shutdown:
-    """Stop a deployment in order and collect the facts; ``residue(after)`` lists what was left."""
+    """Stop a deployment in order and collect the facts.
+
+    ``all_steps`` are those of the whole run, for what they left; ``eplb_nodes`` as in
+    :class:`Shutdown`; ``listed`` gives Slurm's list.
+    """
     names = {step.name for step in deployment.steps}
-    running = snapshot("running")
+    running = keeper.inspector.snapshot("running")
     workers = deployment.stop_workers(list(deployment.workers))
     instances, models = deployment.instances(), deployment.frontend.models()
     services = deployment.stop_services()
-
-    deadline = Deadline.after(GPU_MEMORY_BACK_S)
-    after, left = _settle(snapshot, residue, deadline)
+    after, left, settled_s = keeper.settle("after", all_steps)
+    keeper.blame(left)
     return Shutdown(
         running=running,
         after=after,
@@ -71,24 +74,8 @@ def shut_down(
         services=services,
         instances_left=tuple(instances),
         models_left=tuple(models),
-        steps_left=tuple(row for row in steps() if row.name in names),
+        steps_left=tuple(row for row in listed() if row.name in names),
         residue=tuple(left),
-        settled_s=deadline.elapsed_s,
+        eplb_nodes=tuple(eplb_nodes),
+        settled_s=settled_s,
     )
-
-
-def _settle(
-    snapshot: Callable[[str], Snapshot],
-    residue: Callable[[Snapshot], Sequence[Residue]],
-    deadline: Deadline,
-) -> tuple[Snapshot, Sequence[Residue]]:
-    """Probe until no GPU memory is left above the baseline, the only thing that may come late."""
-    seen: list[tuple[Snapshot, Sequence[Residue]]] = []
-
-    def look() -> bool:
-        after = snapshot("after")
-        seen.append((after, residue(after)))
-        return all(each.kind is not ResidueKind.GPU_MEMORY for each in seen[-1][1])
-
-    wait_until(look, deadline, poll_s=1.0)
-    return seen[-1]

@@ -38,6 +38,13 @@ class StopReport:
         """Whether every task ended with 0, within the budget, without being killed."""
         return self.exit_code == 0 and not self.escalated and not self.task_ends
 
+    @property
+    def left_first(self) -> bool:
+        """Whether the instance was seen to leave discovery before the step ended."""
+        if self.unregistered_s is None or self.ended_s is None:
+            return False
+        return self.unregistered_s <= self.ended_s
+
     def __str__(self) -> str:
         ended = (
             f"ended {self.ended_s:.1f} s after TERM" if self.ended_s is not None else "did not end"

@@ -49,6 +49,20 @@ def expert_problems(
         yield from _slots(config, balancer, model)
 
 
+def shares_experts(config: EngineConfig, *, resolve: Resolve) -> bool:
+    """Return whether the ranks of a node share experts through files in /dev/shm (online EPLB).
+
+    That is so with a balancer that moves layers while it serves (``layer_updates_per_iter`` above
+    0). A balancer's file that is not on this node counts as static.
+    """
+    if config.load_balancer is None:
+        return False
+    balancer = _read(config, resolve)
+    if not isinstance(balancer, Document):
+        return False
+    return bool((balancer.values.get("layer_updates_per_iter") or 0) > 0)
+
+
 def _even(config: EngineConfig, model: MoeModel) -> Iterator[Problem]:
     if config.document.suspects(_EP_SIZE, _KEY) or config.moe_ep_size < 1:
         return

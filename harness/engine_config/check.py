@@ -32,13 +32,15 @@ def check_engine_config(
     gpus_per_node: int | None = None,
     prompt_tokens: int = 0,
     answer_tokens: int = 0,
+    takes_prompts: bool = True,
     model: MoeModel = DEEPSEEK_R1,
 ) -> None:
     """Raise one :class:`~harness.errors.EngineConfigError` with every broken rule, file and line.
 
     ``gpus`` are the worker's ranks: nodes x GPUs a node. ``resolve`` finds a path of the container
     on this node, to read the load balancer's file. ``prompt_tokens`` and ``answer_tokens`` are the
-    longest that the run will ask for; 0 leaves them out.
+    longest that the run will ask for; 0 leaves them out. A decode worker gets its prompts as KV
+    cache (``takes_prompts`` false): they need not fit into one pass of it.
     """
     problems = [
         *config.document.problems,
@@ -46,7 +48,8 @@ def check_engine_config(
         *_expert_sizes(config),
         *_wide_ep(config),
         *expert_problems(config, model=model, resolve=resolve),
-        *_lengths(config, prompt_tokens, answer_tokens),
+        *_sequence(config, prompt_tokens, answer_tokens),
+        *(_one_pass(config, prompt_tokens) if takes_prompts else ()),
         *_cuda_graphs(config),
     ]
     if problems:
@@ -137,13 +140,17 @@ def _wide_ep(config: EngineConfig) -> Iterator[Problem]:
         yield document.problem(_TP, text, near=_MOE_BACKEND)
 
 
-def _lengths(config: EngineConfig, prompt_tokens: int, answer_tokens: int) -> Iterator[Problem]:
-    wanted, limit = prompt_tokens + answer_tokens, config.max_num_tokens
+def _sequence(config: EngineConfig, prompt_tokens: int, answer_tokens: int) -> Iterator[Problem]:
+    wanted = prompt_tokens + answer_tokens
     if config.max_seq_len is not None and wanted > config.max_seq_len:
         longest = f"the run's longest prompt and answer, {prompt_tokens} + {answer_tokens} tokens"
         yield config.document.problem(
             "max_seq_len", broken(f"at least {wanted}, {longest}", config.max_seq_len)
         )
+
+
+def _one_pass(config: EngineConfig, prompt_tokens: int) -> Iterator[Problem]:
+    limit = config.max_num_tokens
     if not config.chunked_prefill and prompt_tokens > limit:
         text = broken(
             f"at least {prompt_tokens}, the tokens of the run's longest prompt",

@@ -13,7 +13,7 @@ from harness.nodes.snapshot import Snapshot, parse_snapshots
 from harness.nodes.words import in_words
 from harness.releases import EPLB_SHM_DEFAULT
 from harness.rundir import RUN_VARIABLE, RunDirectory
-from harness.slurm.client import Slurm
+from harness.slurm.client import HOST_PATH, Slurm
 from harness.slurm.srun import StepSpec
 
 PROBE = Path(__file__).with_name("probe.py")
@@ -23,15 +23,12 @@ PROBE_S = 30.0
 SHM = Path("/dev", "shm")
 """Where a node keeps its shared memory files."""
 
-HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""PATH on the nodes: the probe uses what a node has, not what the head node's shell had."""
-
 
 class NodeInspector:
     """Takes snapshots of a run's nodes and keeps them in the run directory.
 
     ``ports`` maps the names of our services to their ports on the head node, which is the first of
-    ``nodes``.
+    ``nodes``; ``leader_ports`` maps those of every worker to its port on the worker's first node.
     """
 
     def __init__(
@@ -41,6 +38,7 @@ class NodeInspector:
         *,
         nodes: Sequence[str],
         ports: Mapping[str, int],
+        leader_ports: Mapping[str, int],
         account: str,
     ) -> None:
         self.taken: list[Snapshot] = []
@@ -48,6 +46,7 @@ class NodeInspector:
         self._directory = directory
         self._nodes = tuple(nodes)
         self._ports = dict(ports)
+        self._leader_ports = dict(leader_ports)
         self._account = account
         self._numbers = itertools.count(1)
 
@@ -87,15 +86,18 @@ class NodeInspector:
                 in_words(occupied),
                 hint="end what holds the GPUs, and remove shared memory files that nobody holds",
             )
-        require_readable(snapshot.only(self._nodes[:1]), "listeners")
-        names = {port: name for name, port in self._ports.items()}
-        for listener in snapshot.nodes[self._nodes[0]].listeners or ():
-            raise PortTaken(
-                f"port {listener.port} of head node {self._nodes[0]}, wanted for "
-                f"{names[listener.port]}, is in use by {listener.owner}",
-                hint="stop that process, "
-                "or give another port (DYN_HTTP_PORT, ETCD_PORT, NATS_PORT)",
-            )
+        require_readable(snapshot, "listeners")
+        for place, node in enumerate(self._nodes):
+            wanted = {**self._leader_ports, **(self._ports if place == 0 else {})}
+            names = {port: name for name, port in wanted.items()}
+            for listener in snapshot.nodes[node].listeners or ():
+                if listener.port in names:
+                    raise PortTaken(
+                        f"port {listener.port} of {'head ' * (place == 0)}node {node}, wanted for "
+                        f"{names[listener.port]}, is in use by {listener.owner}",
+                        hint="stop that process, or give another port "
+                        "(DYN_HTTP_PORT, ETCD_PORT, NATS_PORT, DYN_SYSTEM_PORT)",
+                    )
 
     def residue(
         self,
@@ -117,7 +119,7 @@ class NodeInspector:
             seen_while_running=self.taken,
             stopped_steps=stopped_steps,
             tolerance_mib=tolerance_mib,
-            ports=self._ports.values() if services_stopped else (),
+            ports=self._all_ports() if services_stopped else (),
             own_shm_prefixes=(self.own_shm_prefix,),
         )
 
@@ -126,13 +128,13 @@ class NodeInspector:
         """How the names of all shared memory files of this run begin."""
         return f"{EPLB_SHM_DEFAULT}_{self._directory.run_id}_"
 
-    def sweep(self) -> None:
+    def sweep(self, moment: str, nodes: Sequence[str] = ()) -> None:
         """Remove the shared memory files of this run that no process holds any more.
 
-        They are ours by name. An orderly shutdown leaves none; dead ranks do, and the next run
-        would be refused for them.
+        They are ours by name. An orderly shutdown leaves none; dead ranks do, and the next worker
+        there, or the next run, would be refused for them.
         """
-        snapshot = self.snapshot("end")
+        snapshot = self.snapshot(moment, nodes)
         for node, seen in snapshot.nodes.items():
             unheld = (entry for entry in seen.shm or () if entry.pids == ())
             ours = [e.name for e in unheld if e.name.startswith(self.own_shm_prefix)]
@@ -153,8 +155,11 @@ class NodeInspector:
             "removed", {"node": node, "files": len(paths), "exit": done.returncode}
         )
 
+    def _all_ports(self) -> tuple[int, ...]:
+        return (*self._ports.values(), *self._leader_ports.values())
+
     def _command(self) -> tuple[str, ...]:
-        ports = ",".join(str(port) for port in self._ports.values())
+        ports = ",".join(map(str, self._all_ports()))
         return (
             "python3",
             "-I",

@@ -6,7 +6,6 @@ from harness.serving.answer import (
     first_token_s,
     joined_text,
     usage,
-    worker_ids,
 )
 from harness.serving.chat import chat, chat_many
 from harness.serving.finding import Finding, Findings
@@ -40,5 +39,4 @@ __all__ = [
     "load_records",
     "same_answer",
     "usage",
-    "worker_ids",
 ]

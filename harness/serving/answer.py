@@ -100,17 +100,6 @@ def first_token_s(record: Record) -> float | None:
     return next((event.at_s for event in events if event is not None), None)
 
 
-def worker_ids(record: Record) -> frozenset[int]:
-    """Return the instance ids that Dynamo says served the request.
-
-    Empty unless the request asked for them (:meth:`ChatRequest.naming_workers`).
-    """
-    answers = [chunk for _, chunk in chunks(record)] if record.request.stream else [record.json]
-    named = [_at(answer, "nvext", "worker_id") for answer in answers]
-    ids = [each for workers in named if isinstance(workers, dict) for each in workers.values()]
-    return frozenset(each for each in ids if isinstance(each, int))
-
-
 def error_message(record: Record) -> str:
     """Return the words of an error answer, in OpenAI's form or Dynamo's own; ``""`` if none."""
     for path in (("error", "message"), ("message",), ("error",)):

@@ -18,13 +18,16 @@ from harness.errors import SlurmError
 from harness.process import CommandMissing, CommandTimeout, Completed, run
 from harness.slurm.srun import StepSpec, step_environment
 from harness.slurm.step import Step
-from harness.slurm.words import StepRow, parse_config_seconds, parse_steps
+from harness.slurm.words import STEPS_FORMAT, StepRow, parse_config_seconds, parse_steps
 
 QUERY_S = 30.0
 """Deadline of squeue, scontrol and scancel, in seconds.
 
 Slurm's own message timeout is 10 s, and a busy controller answers the second time.
 """
+
+HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""PATH for scripts on the nodes: they use what a node has, not what the head node's shell had."""
 
 
 class Slurm:
@@ -75,7 +78,8 @@ class Slurm:
 
     def steps(self) -> list[StepRow]:
         """Return the job's running steps."""
-        argv = ["squeue", "--steps", f"--jobs={self.job_id}", "--noheader", "--format=%i|%j|%N"]
+        form = f"--format={STEPS_FORMAT}"
+        argv = ["squeue", "--steps", f"--jobs={self.job_id}", "--noheader", form]
         return parse_steps(self._query(argv).stdout)
 
     def wait_gone(self, step_id: str, deadline: Deadline) -> bool:

@@ -25,6 +25,9 @@ _SHELL_DEATH = re.compile(
 )
 _PYXIS = re.compile(r"pyxis: (?P<text>.*)")
 
+STEPS_FORMAT = "%i|%N|%u|%S|%j"
+"""What squeue is asked of a step; the name stands last because it may hold anything."""
+
 
 @dataclass(frozen=True)
 class Launched:
@@ -48,11 +51,18 @@ class TaskEnd:
 
 @dataclass(frozen=True)
 class StepRow:
-    """One line of ``squeue --steps``."""
+    """One line of ``squeue --steps``; ``started`` is the time as squeue prints it."""
 
     step_id: str
     name: str
     nodes: tuple[str, ...]
+    user: str = ""
+    started: str = ""
+
+    @property
+    def number(self) -> str:
+        """The step's number within the job, ``18``, or a word such as ``interactive``."""
+        return self.step_id.partition(".")[2]
 
 
 def parse_launched(line: str) -> Launched | None:
@@ -100,14 +110,19 @@ def parse_pyxis(line: str) -> str | None:
 
 
 def parse_steps(text: str) -> list[StepRow]:
-    """Parse ``squeue --steps --noheader --format=%i|%j|%N``."""
-    rows = []
-    for line in text.splitlines():
-        step_id, _, rest = line.strip().partition("|")
+    """Parse ``squeue --steps --noheader`` with :data:`STEPS_FORMAT`, or ``%i|%j|%N`` alone."""
+    lines = [line.strip() for line in text.splitlines()]
+    return [_step_row(line) for line in lines if line.partition("|")[0]]
+
+
+def _step_row(line: str) -> StepRow:
+    if line.count("|") < STEPS_FORMAT.count("|"):
+        step_id, _, rest = line.partition("|")
         name, _, nodes = rest.rpartition("|")
-        if step_id:
-            rows.append(StepRow(step_id, name, expand(nodes) if nodes else ()))
-    return rows
+        user = started = ""
+    else:
+        step_id, nodes, user, started, name = line.split("|", STEPS_FORMAT.count("|"))
+    return StepRow(step_id, name, expand(nodes) if nodes else (), user, started)
 
 
 def parse_config_seconds(text: str, key: str) -> int | None:

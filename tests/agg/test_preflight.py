@@ -1,35 +1,11 @@
-"""What must be so before the first step.
-
-Else nothing that follows would say anything about the product.
-"""
+"""The nodes before the first step of an aggregated deployment."""
 
 import pytest
 
-from harness.nodes.snapshot import Snapshot
-from harness.run import QualificationRun
-
-pytestmark = [pytest.mark.agg, pytest.mark.topology("agg"), pytest.mark.lifecycle("preflight")]
+from tests.promises.preflight import PreflightPromises
 
 
-def test_nodes_hold_nothing_of_an_earlier_deployment(run: QualificationRun) -> None:
-    """No stale moe_* in /dev/shm, no busy GPU, our ports are free (seed, "Known Issues")."""
-    snapshot = run.baseline.get()
-
-    assert set(snapshot.nodes) == set(run.plan.nodes)
-
-
-def test_every_node_has_the_planned_gpus(run: QualificationRun, baseline: Snapshot) -> None:
-    """Each node shows NUM_GPUS_PER_NODE GPUs of its own, told apart by UUID."""
-    uuids = {node: [gpu.uuid for gpu in seen.gpus or ()] for node, seen in baseline.nodes.items()}
-
-    assert {node: len(set(each)) for node, each in uuids.items()} == dict.fromkeys(
-        run.plan.nodes, run.settings.num_gpus_per_node
-    )
-    assert len({uuid for each in uuids.values() for uuid in each}) == sum(map(len, uuids.values()))
-
-
-def test_all_gpus_are_of_one_model_and_driver(baseline: Snapshot) -> None:
-    """A worker over unlike GPUs or drivers is no fair test of the product."""
-    kinds = {(gpu.name, gpu.driver) for seen in baseline.nodes.values() for gpu in seen.gpus or ()}
-
-    assert len(kinds) == 1
+@pytest.mark.agg
+@pytest.mark.topology("agg")
+class TestPreflight(PreflightPromises):
+    """Claimed for the nodes of the large worker, and so for all of the run."""

@@ -8,6 +8,7 @@
 # On SIGUSR1 the frontend goes first and etcd last, so that nothing loses its lease while it drains. It is
 # not SIGTERM because Slurm may send that to every process of the step (see start_trtllm_worker.sh): etcd
 # would go with the first. The services ignore SIGUSR1. SIGTERM is taken as well, as a request to hurry.
+# On SIGURG the frontend alone is restarted; it is a signal that means nothing to any of the three.
 set -uo pipefail
 # Each service gets a process group of its own, out of reach of signals to the task's group.
 set -m
@@ -17,7 +18,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 # Fresh folders: state of an earlier deployment would show workers that are not there.
 data=$(mktemp -d /tmp/frontend-services.XXXXXX)
-etcd_pid="" nats_pid="" frontend_pid="" stopping=""
+etcd_pid="" nats_pid="" frontend_pid="" stopping="" restarting=""
 
 ask_to_stop() { # PID
     [ -z "$1" ] || kill -TERM "$1" 2>/dev/null
@@ -45,6 +46,12 @@ on_stop() {
 }
 trap on_stop USR1 TERM INT
 
+on_restart() {
+    restarting=yes
+    ask_to_stop "$frontend_pid"
+}
+trap on_restart URG
+
 fail() {
     echo "start_frontend_services: $1" >&2
     ask_to_stop "$frontend_pid"
@@ -69,12 +76,23 @@ python3 "$here/wait_for_service.py" nats "$HEAD_NODE_IP" "$NATS_PORT" "$nats_pid
     fail "NATS does not serve on $HEAD_NODE_IP:$NATS_PORT; see $SERVICE_LOGS/nats.log"
 echo "etcd and NATS serve on $HEAD_NODE_IP"
 
-(trap '' USR1 && exec python3 -m dynamo.frontend --http-port "$DYN_HTTP_PORT") &
-frontend_pid=$!
+start_frontend() {
+    echo "starting the frontend"
+    (trap '' USR1 && exec python3 -m dynamo.frontend --http-port "$DYN_HTTP_PORT") &
+    frontend_pid=$!
+}
 
-# Ends on a signal, or with the first service that ends by itself.
-[ -n "$stopping" ] || wait -n "$etcd_pid" "$nats_pid" "$frontend_pid"
-code=$?
+start_frontend
+code=0
+# `wait` ends on a signal, or with the first service that ends by itself.
+while [ -z "$stopping" ]; do
+    wait -n "$etcd_pid" "$nats_pid" "$frontend_pid"
+    code=$?
+    [ -n "$restarting" ] || break
+    await_end frontend "$frontend_pid"
+    restarting=""
+    [ -n "$stopping" ] || start_frontend
+done
 if [ -n "$stopping" ]; then
     await_end frontend "$frontend_pid"
     code=$?

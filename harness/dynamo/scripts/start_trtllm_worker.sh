@@ -2,7 +2,7 @@
 # One rank of a Dynamo + TensorRT-LLM worker: Slurm starts this once a task, one task a GPU.
 #
 # In the environment: MODEL_PATH, SERVED_MODEL_NAME, ENGINE_CONFIG, DISAGGREGATION_MODE, WORKER_MODULE,
-# ETCD_ENDPOINTS, NATS_SERVER.
+# WORKER_FLAGS (what this release of Dynamo wants besides), ETCD_ENDPOINTS, NATS_SERVER.
 #
 # Shutdown. Depending on the site's ProctrackType, Slurm sends SIGTERM to this script alone (cgroup) or to
 # every process below it (linuxproc, pgid). An MPI process that gets it dies on the spot; then the leader
@@ -52,6 +52,8 @@ command=(python3 -m "$WORKER_MODULE"
 if [ "${DISAGGREGATION_MODE:-prefill_and_decode}" != prefill_and_decode ]; then
     command+=(--disaggregation-mode "$DISAGGREGATION_MODE")
 fi
+read -ra flags <<<"${WORKER_FLAGS-}"
+command+=("${flags[@]}")
 
 (
     trap '' TERM

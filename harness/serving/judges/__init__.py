@@ -80,14 +80,14 @@ def judge_answer(record: Record) -> Findings:
     return judge_stream(record) if record.request.stream else judge_unary(record)
 
 
-def judge_refusal(record: Record, *, status: int) -> Findings:
-    """Judge that a request was refused with ``status`` and an error body that says why."""
+def judge_refusal(record: Record, *, status: int, reason: bool = True) -> Findings:
+    """Judge that a request was refused with ``status`` and, if ``reason``, a body that says why."""
     broken = _findings((framing.complete,), record)
     if broken:
         return broken
     if record.status != status:
         return Findings([found("refusal", f"status {status}", f"status {record.status}")])
-    if not error_message(record):
+    if reason and not error_message(record):
         body = record.body[:120].decode("utf-8", "replace")
         return Findings([found("refusal", "an error body with a message", repr(body))])
     return Findings()

@@ -13,16 +13,17 @@ import pytest
 
 from harness.settings import PROJECT_ROOT
 
-SUITE = ("harness", "fixtures", "tests/agg", "tests/disagg")
+SUITE = ("harness", "fixtures", "tests/promises", "tests/agg", "tests/disagg")
 
 LAYERS = (
     ("harness.slurm", "harness.topology", "harness.engine_config"),
     ("harness.nodes",),
     ("harness.serving",),
     ("harness.dynamo",),
-    ("harness.preflight", "harness.facts"),
+    ("harness.preflight", "harness.facts", "harness.planning"),
     ("harness.run",),
     ("fixtures",),
+    ("tests.promises",),
     ("tests.agg", "tests.disagg", "conftest"),
 )
 """From the lowest up; below them lie the basics, which are all other modules of ``harness``."""
@@ -220,7 +221,12 @@ def test_no_program_is_started_past_subprocess() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["harness/nodes/probe.py", "harness/dynamo/scripts/wait_for_service.py"]
+    "path",
+    [
+        "harness/nodes/probe.py",
+        "harness/nodes/reach.py",
+        "harness/dynamo/scripts/wait_for_service.py",
+    ],
 )
 def test_what_runs_on_foreign_pythons_needs_the_standard_library_alone(path: str) -> None:
     text = (PROJECT_ROOT / path).read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.dynamo.discovery import Discovery, Instance, parse_instance, serving
+from harness.dynamo.discovery import Discovery, Instance, parse_instance
 from harness.errors import ProductError, VerdictClass
 from harness.exchange import EndpointUnreachable
 from harness.http import Http
@@ -119,10 +119,3 @@ def test_an_etcd_that_is_gone_is_named() -> None:
 
     with Http(url) as etcd, pytest.raises(EndpointUnreachable, match=url):
         Discovery(etcd, PREFIX).instances()
-
-
-def test_workers_that_serve_are_told_by_their_component() -> None:
-    prefill = Instance("dynamo", "prefill", "generate", 2, "10.77.0.6", "key", 3)
-
-    assert serving([FOUND, prefill], ("backend",)) == (FOUND,)
-    assert serving([FOUND, prefill], ("backend", "prefill")) == (FOUND, prefill)

@@ -14,15 +14,12 @@ from harness.serving import (
     first_token_s,
     joined_text,
     judge_unary,
-    load_records,
     same_answer,
     usage,
-    worker_ids,
 )
 from tests.harness.pure.serving_kit import (
     JSON_HEADERS,
     MODEL,
-    STREAMS,
     asked,
     framed,
     good_chunks,
@@ -139,18 +136,6 @@ def test_reasoning_is_part_of_the_text() -> None:
     thoughtful = unary_of("", 3, ASKED, choices=choice(message=message))
 
     assert joined_text(thoughtful) == "Hm. Yes."
-
-
-def test_workers_are_read_from_real_answers() -> None:
-    named = [
-        worker_ids(record)
-        for record in load_records(STREAMS / "good.jsonl")
-        if "extra_fields" in record.request.extra.get("nvext", {})
-    ]
-
-    assert len(named) == 3
-    assert {len(ids) for ids in named} == {1}
-    assert worker_ids(WHOLE) == worker_ids(STREAM) == frozenset()
 
 
 def test_first_token_is_timed_by_its_event() -> None:

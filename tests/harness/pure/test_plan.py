@@ -51,7 +51,7 @@ def test_replicas_are_single_nodes_and_disjoint() -> None:
 def test_one_replica_starts_first() -> None:
     placement = plan("agg-replicas").deployment("agg-replicas").placement
 
-    assert [worker.name for worker in placement.initial] == ["agg-0"]
+    assert [[worker.name for worker in group] for group in placement.initial] == [["agg-0"]]
 
 
 @pytest.mark.parametrize("head", NODES)

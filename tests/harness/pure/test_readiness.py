@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from harness.dynamo.canary import answering_worker, canary_request
+from harness.dynamo.canary import canary_request
 from harness.dynamo.discovery import Instance
 from harness.dynamo.readiness import Readiness, not_ready
-from harness.dynamo.worker import Worker
+from harness.dynamo.worker import Worker, owners
 from harness.errors import ProductError, VerdictClass
 from harness.serving.record import Record
 from harness.serving.request import ChatRequest
@@ -54,14 +54,14 @@ class World:
             with_worker_id=with_worker_id,
             instances=lambda: tuple(self.instances),
             models=lambda: tuple(self.models),
-            worker_of=self.worker_of,
+            owners=self.owners,
             ask=self.ask,
         )
 
-    def worker_of(self, found: Instance) -> Worker | None:
-        """Return the worker on the instance's node."""
-        node = "node" + found.address.rpartition(".")[2]
-        return next((each for each in self.workers if each.placement.leader_node == node), None)
+    def owners(self, found: Sequence[Instance]) -> dict[str, Worker]:
+        """Return the workers on the instances' nodes."""
+        nodes = {each.address: "node" + each.address.rpartition(".")[2] for each in found}
+        return owners(self.workers, found, nodes=nodes, component=lambda _: "backend")
 
     def ask(self, request: ChatRequest) -> Record:
         """Give the next answer."""
@@ -213,7 +213,9 @@ def test_it_says_which_replicas_have_answered(worlds: Worlds) -> None:
     readiness = world.readiness()
 
     assert not readiness.look()
-    assert readiness.waiting_for == "a canary answer from each of [2]; answered so far: [1]"
+    assert readiness.waiting_for == (
+        "a canary answer from agg-1; answered so far: {'aggregated': [1]}"
+    )
 
 
 def test_the_only_worker_needs_no_name_in_its_answer(worlds: Worlds) -> None:
@@ -262,21 +264,6 @@ def test_the_error_of_a_late_worker_says_what_is_missing_and_how_far_its_ranks_c
     assert f"agg-0 (step {worker.step.step_id}, node1)" in error.message
     assert "3 of 4 ranks loaded, missing 2" in error.message
     assert str(worker.step.err) in error.message
-
-
-@pytest.mark.parametrize(
-    "nvext",
-    [
-        None,
-        [],
-        {},
-        {"worker_id": None},
-        {"worker_id": []},
-        {"worker_id": {"decode_worker_id": "x"}},
-    ],
-)
-def test_an_answer_that_names_no_worker_names_none(nvext: object) -> None:
-    assert answering_worker(unary_of("Yes.", 4, CANARY, nvext=nvext)) is None
 
 
 def test_the_canary_asks_briefly_and_for_the_workers_name() -> None:

@@ -173,6 +173,26 @@ def test_steps_are_listed_with_name_and_nodes() -> None:
     ]
 
 
+def test_a_step_is_listed_with_its_user_and_since_when() -> None:
+    listed = (
+        "2.0|node2|root|2026-11-25T14:11:39|a|b|c\n"
+        "2.interactive|node[1,3]|alice|2026-11-25T14:11:39|interactive\n"
+        "2.1||root|N/A|ctx-0\n"
+    )
+
+    assert parse_steps(listed) == [
+        StepRow("2.0", "a|b|c", ("node2",), "root", "2026-11-25T14:11:39"),
+        StepRow("2.interactive", "interactive", ("node1", "node3"), "alice", "2026-11-25T14:11:39"),
+        StepRow("2.1", "ctx-0", (), "root", "N/A"),
+    ]
+
+
+def test_the_number_of_a_step_stands_behind_its_job() -> None:
+    rows = parse_steps("453374.18|agg|node1\n7+1.0|het|node1\n2.batch|batch|node1\n")
+
+    assert [row.number for row in rows] == ["18", "0", "batch"]
+
+
 def test_a_job_without_steps_has_none() -> None:
     assert parse_steps("") == []
 

@@ -16,6 +16,7 @@ from harness.errors import ContainerError, InfraError, QualificationError, Slurm
 from harness.process import CommandMissing
 from harness.slurm.client import Slurm
 from harness.slurm.step import Step
+from harness.slurm.words import StepRow
 from tests.harness.pure.step_kit import RUNS, UNTIL_TERM, LocalSlurm, local_slurm
 
 
@@ -170,8 +171,8 @@ def test_a_short_step_gives_its_output(slurm: LocalSlurm) -> None:
 def test_running_steps_are_listed_by_slurm(slurm: LocalSlurm) -> None:
     step = slurm.launch("agg-0", UNTIL_TERM)
 
-    assert [(row.step_id, row.name, row.nodes) for row in slurm.client.steps()] == [
-        (step.step_id, "agg-0", ("node1",))
+    assert slurm.client.steps() == [
+        StepRow(step.step_id, "agg-0", ("node1",), "tester", "2026-11-23T22:50:59")
     ]
 
 

@@ -67,7 +67,7 @@ def test_every_worker_has_a_name_and_a_width_of_its_own(topology: Topology) -> N
 @given(TOPOLOGIES)
 def test_as_many_workers_start_first_as_the_roles_ask_for(topology: Topology) -> None:
     placed = place(topology, nodes(topology.nodes), head_node="node1")
-    first = [worker.role for worker in placed.initial]
+    first = [worker.role for group in placed.initial for worker in group]
 
     assert {shape.role: first.count(shape.role) for shape in topology.roles} == {
         shape.role: shape.replicas for shape in topology.roles

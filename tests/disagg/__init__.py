@@ -1,0 +1,1 @@
+"""What a disaggregated deployment promises."""

@@ -1,0 +1,18 @@
+"""The nodes before the first step of a disaggregated deployment."""
+
+import pytest
+
+from harness.run import QualificationRun
+from tests.promises.preflight import PreflightPromises
+
+
+@pytest.mark.disagg
+@pytest.mark.topology("disagg")
+class TestPreflight(PreflightPromises):
+    """Claimed for the nodes of the large workers, and so for all of the run."""
+
+    def test_prefill_and_decode_nodes_reach_each_other(self, run: QualificationRun) -> None:
+        """KV caches can travel: each prefill node reaches each decode node, and back."""
+        reached = run.reach("disagg")
+
+        assert not reached.apart
