@@ -1,10 +1,10 @@
 # The developer's verbs. Each is one line over a script that also runs by itself.
 .DEFAULT_GOAL := help
-.PHONY: help install venv lock qualify test lint types report clean
+.PHONY: help install venv lock qualify qualify-disagg test lint types report clean
 RUN ?= runs/latest
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb what; do printf '  make %-9s %s\n' "$$verb" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb what; do printf '  make %-14s %s\n' "$$verb" "$$what"; done
 
 install: ## Debian packages, .venv, the testbed's image: what is missing of it (as root)
 	@ci/install.sh
@@ -15,7 +15,10 @@ venv: ## only .venv: all that a real cluster's head node needs (no root)
 qualify: ## the whole proof on this machine: install, testbed up, pytest -m agg --nodes 4, report, testbed down
 	@ci/verb.sh qualify
 
-test: ## lint, types, tests of the suite itself, then the agg suite on the testbed
+qualify-disagg: ## the same for prefill and decode workers: pytest -m disagg --nodes 8
+	@ci/verb.sh qualify-disagg
+
+test: ## lint, types, tests of the suite itself, then both jobs of the suite on the testbed
 	@ci/verb.sh test
 
 lint: venv ## ruff: rules and format

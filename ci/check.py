@@ -1,4 +1,4 @@
-"""``make test``: lint, types, the suite's own tests, then the aggregated suite on the testbed.
+"""``make test``: lint, types, the suite's own tests, then both jobs of the suite on the testbed.
 
 Every part runs, also after one has failed; the last line names those that did.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci.on_testbed import Busy, new_run_dir, run_agg_suite
+from ci.on_testbed import AGG, DISAGG, Busy, Job, new_run_dir, run_suite
 from ci.stages import Stages, Stopped
 from ci.summary import exit_code_of, verdict_line
 from reports.facts import read_verdict
@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
     parts: list[Part] = []
     try:
         parts.extend(_own_parts(stages))
-        parts.append(_agg(stages))
+        parts.extend(_suite(job, stages) for job in (AGG, DISAGG))
     except Stopped as stopped:
         _say(f"INVALID: {stopped}; done before: {', '.join(p.name for p in parts) or 'nothing'}")
         return stopped.exit_code
@@ -71,22 +71,22 @@ def _own_parts(stages: Stages) -> Iterator[Part]:
         yield Part(name, done.exit_code, done.seconds)
 
 
-def _agg(stages: Stages) -> Part:
+def _suite(job: Job, stages: Stages) -> Part:
     started_s = time.monotonic()
-    run_dir = new_run_dir("test")
+    run_dir = new_run_dir(f"test-{job.mark}")
     try:
-        done = run_agg_suite(stages, run_dir, say=_say)
+        done = run_suite(job, stages, run_dir=run_dir, say=_say)
     except Busy as busy:
-        return Part("agg", 1, time.monotonic() - started_s, f"nothing ran: {busy}")
+        return Part(job.mark, 1, time.monotonic() - started_s, f"nothing ran: {busy}")
     if done.stopped:
         raise done.stopped
     seconds = time.monotonic() - started_s
     if done.up_failed:
-        return Part("agg", 1, seconds, "nothing ran: the testbed did not come up")
+        return Part(job.mark, 1, seconds, "nothing ran: the testbed did not come up")
     verdict = read_verdict(run_dir)
     code = exit_code_of(verdict, done.exit_code, down_failed=done.down_failed)
     words = verdict_line(verdict, done.exit_code, seconds=seconds, run_dir=run_dir)
-    return Part("agg", code, seconds, f"{words}{'; testbed not taken down' * done.down_failed}")
+    return Part(job.mark, code, seconds, f"{words}{'; testbed not taken down' * done.down_failed}")
 
 
 def _row(part: Part) -> str:

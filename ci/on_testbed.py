@@ -1,4 +1,4 @@
-"""The aggregated suite on a testbed that is there for it alone: up, run, report, down."""
+"""The suite on a testbed that is there for it alone: up, run, report, down."""
 
 from __future__ import annotations
 
@@ -29,6 +29,18 @@ class Busy(Exception):
 
 
 @dataclass(frozen=True)
+class Job:
+    """What is run: the tests of a mark, on so many nodes."""
+
+    mark: str
+    nodes: int
+
+
+AGG = Job("agg", 4)
+DISAGG = Job("disagg", 8)
+
+
+@dataclass(frozen=True)
 class SuiteRun:
     """How the suite's run ended, and where its files are."""
 
@@ -45,25 +57,25 @@ def new_run_dir(purpose: str) -> Path:
     return ROOT / "runs" / f"{stamp}-{purpose}-{os.getpid()}"
 
 
-def run_agg_suite(stages: Stages, run_dir: Path, *, say: Callable[[str], None]) -> SuiteRun:
-    """Bring the testbed up, run the suite in an allocation of 4 nodes, render, take it down.
+def run_suite(job: Job, stages: Stages, *, run_dir: Path, say: Callable[[str], None]) -> SuiteRun:
+    """Bring the testbed up, run the suite in an allocation, render, take it down.
 
     The testbed goes down in any case. Raises :class:`Busy` when another verb has it.
     """
     with _alone():
         testbed = _Testbed(stages, say)
         try:
-            done = _run(testbed, run_dir)
+            done = _run(job, testbed, run_dir)
         except Stopped as stopped:
             done = SuiteRun(run_dir, stopped.exit_code, stopped=stopped)
         return replace(done, down_failed=not testbed.down())
 
 
-def _run(testbed: _Testbed, run_dir: Path) -> SuiteRun:
+def _run(job: Job, testbed: _Testbed, run_dir: Path) -> SuiteRun:
     code = testbed.up()
     if code != 0:
         return SuiteRun(run_dir, code, up_failed=True)
-    code = testbed.pytest("-m", "agg", "--nodes", "4", "--run-dir", run_dir)
+    code = testbed.pytest(job, "--run-dir", run_dir)
     _render(testbed.stages, run_dir)
     return SuiteRun(run_dir, code)
 
@@ -81,10 +93,12 @@ class _Testbed:
         self._say("testbed up")
         return self._part("up", timeout_s=UP_TIMEOUT_S)
 
-    def pytest(self, *words: str | Path) -> int:
-        """Run pytest in an allocation of 4 nodes, and return its exit code."""
-        self._say(f"pytest {' '.join(map(str, words))}, in an allocation of the testbed")
-        return self._part("run", "--nodes", "4", "--", "pytest", *words, timeout_s=RUN_TIMEOUT_S)
+    def pytest(self, job: Job, *more: str | Path) -> int:
+        """Run the tests of a job in an allocation, and return pytest's exit code."""
+        nodes = str(job.nodes)
+        words = ["pytest", "-m", job.mark, "--nodes", nodes, *more]
+        self._say(f"{' '.join(map(str, words))}, in an allocation of the testbed")
+        return self._part("run", "--nodes", nodes, "--", *words, timeout_s=RUN_TIMEOUT_S)
 
     def down(self) -> bool:
         """Take the testbed down, whoever asks to stop meanwhile; tell whether it went."""

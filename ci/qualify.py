@@ -1,4 +1,4 @@
-"""``make qualify``: the aggregated deployment's promises, proved on this machine."""
+"""``make qualify`` and ``make qualify-disagg``: a job of the suite, proved on this machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from ci.on_testbed import Busy, new_run_dir, run_agg_suite
+from ci.on_testbed import AGG, DISAGG, Busy, new_run_dir, run_suite
 from ci.stages import Stages
 from ci.summary import exit_code_of, verdict_line
 from reports.facts import read_verdict
@@ -18,10 +18,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--spent-s", type=float, default=0.0, help="seconds already spent installing"
     )
-    started_s = time.monotonic() - parser.parse_args(argv).spent_s
-    run_dir = new_run_dir("qualify")
+    parser.add_argument("--disagg", action="store_true", help="the disaggregated job")
+    options = parser.parse_args(argv)
+    started_s = time.monotonic() - options.spent_s
+    job = DISAGG if options.disagg else AGG
+    run_dir = new_run_dir(f"qualify-{job.mark}" if options.disagg else "qualify")
     try:
-        done = run_agg_suite(Stages(), run_dir, say=_say)
+        done = run_suite(job, Stages(), run_dir=run_dir, say=_say)
     except Busy as busy:
         _say(f"INVALID: nothing ran: {busy}")
         return 1

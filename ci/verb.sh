@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# ci/verb.sh qualify|test: installs what is missing, then hands over to ci/qualify.py or ci/check.py.
+# ci/verb.sh qualify|qualify-disagg|test: installs what is missing, then hands over to ci/qualify.py or ci/check.py.
 # The exit code is pytest's own; make turns any failure into 2.
 set -euo pipefail
 # shellcheck source=ci/lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
+job=()
 case ${1-} in
     qualify) module=ci.qualify ;;
+    qualify-disagg) module=ci.qualify job=(--disagg) ;;
     test) module=ci.check ;;
-    *) die "which verb? expected qualify or test, got '${1-}'" ;;
+    *) die "which verb? expected qualify, qualify-disagg or test, got '${1-}'" ;;
 esac
 started=$SECONDS
 cd -- "$ROOT"
@@ -18,4 +20,4 @@ cd -- "$ROOT"
     exit "$status"
 }
 clean_environment
-exec .venv/bin/python -m "$module" --spent-s "$((SECONDS - started))"
+exec .venv/bin/python -m "$module" "${job[@]}" --spent-s "$((SECONDS - started))"

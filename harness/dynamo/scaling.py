@@ -71,9 +71,8 @@ class Scaling:
 
     def moved(self, place: int) -> Moved:
         """Return the move at a place of the topology's list, made now with those before it."""
-        load = self._running()
         for move in MOVES[self._deployment.name][len(self._done) : place + 1]:
-            self._done.append(self._make(move, load))
+            self._done.append(self._make(move, self._running()))
         return self._done[place]
 
     def stop(self) -> LoadFacts:

@@ -33,6 +33,8 @@ def test_every_replica_of_a_role_serves(
     deployment: Deployment, send_batch: SendBatch, role: Role
 ) -> None:
     """A batch reaches each replica of a role: none is registered and idle."""
+    replicas = {worker.name for worker in deployment.workers_of(role)}
     routes = send_batch(12)
 
-    assert routes.serving(role) == {worker.name for worker in deployment.workers_of(role)}
+    assert replicas
+    assert routes.serving(role) == replicas

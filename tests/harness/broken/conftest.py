@@ -4,9 +4,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from harness.settings import PROJECT_ROOT
 from tests.harness.broken.world import World
 
 
@@ -22,3 +24,11 @@ def world() -> Iterator[World]:
     yield world
     world.down()
     shutil.rmtree(root)
+
+
+@pytest.fixture
+def tmp_path_in_checkout() -> Iterator[Path]:
+    """A folder that is seen in the containers: the checkout is mounted there."""
+    (PROJECT_ROOT / "runs").mkdir(exist_ok=True)
+    with TemporaryDirectory(prefix="broken-", dir=PROJECT_ROOT / "runs") as folder:
+        yield Path(folder)

@@ -74,4 +74,4 @@ def test_image_that_the_container_runtime_refuses(world: World) -> None:
     ended = _refused(world, "-k", "registration", IMAGE="registry.invalid/dynamo:1")
 
     assert "pyxis:" in ended.output
-    assert ended.failed == ["test_deployment_becomes_ready"]
+    assert ended.failed == ["test_deployment_becomes_ready[agg]"]

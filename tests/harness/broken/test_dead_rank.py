@@ -24,7 +24,7 @@ def test_rank_killed_while_loading_fails_the_deployment_at_once(world: World) ->
     ended = run.end()
 
     assert ended.verdict["verdict"] == "FAIL"
-    assert ended.failed == ["test_deployment_becomes_ready"]
+    assert ended.failed == ["test_deployment_becomes_ready[agg]"]
     assert "rank 9 on node3: SIGKILL" in ended.output
     assert ended.verdict["counts"]["not_run"] > 0
     assert run.time_of("abandoned") - killed_at < 5

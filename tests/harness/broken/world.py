@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,11 +95,16 @@ class World:
         """Take it down."""
         self._call("down")
 
-    def start_suite(self, *arguments: str, **variables: str) -> SuiteRun:
-        """Start ``pytest -m agg --nodes 4`` with more arguments and variables in an allocation."""
+    def start_suite(
+        self, *arguments: str, mark: str = "agg", before: Sequence[str] = (), **variables: str
+    ) -> SuiteRun:
+        """Start ``pytest -m agg --nodes 4`` with more arguments and variables in an allocation.
+
+        ``before`` is a command that is given pytest's as its last words.
+        """
         self._runs += 1
         run_dir = self._run_root / f"run-{self._runs}"
-        words = ["pytest", "-m", "agg", "--nodes", "4", "-p", "no:cacheprovider"]
+        words = [*before, "pytest", "-m", mark, "--nodes", "4", "-p", "no:cacheprovider"]
         command = [*self._command("run", "--nodes", "4"), "--", *words, *arguments]
         process = subprocess.Popen(
             [*command, "--run-dir", str(run_dir)],
@@ -112,9 +117,11 @@ class World:
         )
         return SuiteRun(process, run_dir)
 
-    def run_suite(self, *arguments: str, **variables: str) -> Ended:
+    def run_suite(
+        self, *arguments: str, mark: str = "agg", before: Sequence[str] = (), **variables: str
+    ) -> Ended:
         """Run the suite to its end."""
-        return self.start_suite(*arguments, **variables).end()
+        return self.start_suite(*arguments, mark=mark, before=before, **variables).end()
 
     def on_node(self, node: str, *command: str) -> str:
         """Run a command on a node, outside of Slurm, as an operator would."""

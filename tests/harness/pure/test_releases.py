@@ -1,0 +1,33 @@
+"""What differs between releases, by role: components, flags, refusals."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.releases import dynamo_release
+from harness.roles import Role
+
+
+@pytest.mark.parametrize(
+    ("version", "strategy", "prefill", "decode"),
+    [
+        ("0.6.1", "decode_first", "tensorrt_llm_next", "tensorrt_llm"),
+        ("0.6.1", "prefill_first", "tensorrt_llm", "tensorrt_llm_next"),
+        ("1.0.2", "prefill_first", "prefill", "tensorrt_llm"),
+        ("1.4.2", "decode_first", "prefill", "backend"),
+    ],
+)
+def test_each_role_has_its_component(
+    version: str, strategy: str, prefill: str, decode: str
+) -> None:
+    release = dynamo_release(version)
+
+    assert release.component(Role.PREFILL, strategy) == prefill
+    assert release.component(Role.DECODE, strategy) == decode
+
+
+@pytest.mark.parametrize("version", ["0.6.1", "0.8.1", "1.0.2", "1.4.2", "1.6.1"])
+def test_aggregated_workers_take_the_component_of_the_first(version: str) -> None:
+    release = dynamo_release(version)
+
+    assert release.component(Role.AGGREGATED, "decode_first") == release.first_component
