@@ -7,7 +7,7 @@ Sources: the released wheels and runs of the release named in each row.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.errors import SettingsError
 from harness.roles import Role
@@ -28,8 +28,13 @@ class DynamoRelease:
     """Whether the worker takes ``--disaggregation-strategy``; without it decode comes first."""
     reports_worker_id: bool
     """Whether ``nvext.extra_fields: ["worker_id"]`` names the workers in the answer."""
-    alone_status: Mapping[Role, int]
-    """HTTP status of a request while only workers of this role are there."""
+    alone_status: Mapping[Role, int] = field(
+        default_factory=lambda: {Role.PREFILL: 404, Role.DECODE: 503}
+    )
+    """HTTP status of a request while only workers of this role are there.
+
+    1.4.2 was asked. Of the other releases it is assumed.
+    """
     metrics_flag: str = "--publish-events-and-metrics"
     """Flag that makes a worker publish its engine's statistics (1.4.2 has it as an old alias)."""
     instance_prefix: str = "v1/instances/"
@@ -49,8 +54,6 @@ class DynamoRelease:
         return (*chosen, self.metrics_flag) if metrics else chosen
 
 
-# 1.4.2 was asked; earlier ones route a request to whatever is registered first, and fail there.
-_ALONE = {Role.PREFILL: 404, Role.DECODE: 503}
 _MODULE = "dynamo.trtllm"
 _DYNAMO = {
     row.version: row
@@ -62,7 +65,6 @@ _DYNAMO = {
             second_component="tensorrt_llm_next",
             strategy_flag=True,
             reports_worker_id=False,
-            alone_status={Role.PREFILL: 404, Role.DECODE: 500},
         ),
         DynamoRelease(
             "0.8.1",
@@ -71,7 +73,6 @@ _DYNAMO = {
             second_component="prefill",
             strategy_flag=False,
             reports_worker_id=False,
-            alone_status=_ALONE,
         ),
         DynamoRelease(
             "1.0.2",
@@ -80,7 +81,6 @@ _DYNAMO = {
             second_component="prefill",
             strategy_flag=False,
             reports_worker_id=True,
-            alone_status=_ALONE,
         ),
         DynamoRelease(
             "1.4.2",
@@ -89,7 +89,6 @@ _DYNAMO = {
             second_component="prefill",
             strategy_flag=False,
             reports_worker_id=True,
-            alone_status=_ALONE,
         ),
         DynamoRelease(
             "1.6.1",
@@ -98,7 +97,6 @@ _DYNAMO = {
             second_component="prefill",
             strategy_flag=False,
             reports_worker_id=True,
-            alone_status=_ALONE,
         ),
     )
 }

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from harness.disruptions import Disruptions
 from harness.dynamo.deployment import Deployment, OnProgress, State
-from harness.dynamo.outage import Outage, lose_the_only_worker
-from harness.dynamo.scaling import LEASE_MARGIN_S, Scaling
 from harness.dynamo.shutdown import Shutdown, shut_down
 from harness.errors import HarnessError, PlanError, QualificationError
 from harness.facts import run_facts
@@ -92,12 +91,16 @@ class QualificationRun:
         self._deployments: dict[tuple[str, int], Once[Deployment]] = {}
         self._shutdowns: dict[tuple[str, int], Once[Shutdown]] = {}
         self._reaches: dict[str, Once[Reached]] = {}
-        self._scalings: dict[str, Scaling] = {}
-        self._outages: dict[str, Once[Outage]] = {}
-        self._restarts: dict[str, Once[float]] = {}
         self._made_deployments: list[Deployment] = []
         self._services_failure: QualificationError | None = None
         self._live: Deployment | None = None
+        self.disruptions = Disruptions(
+            self.deployment,
+            start_load=self.start_load,
+            ask=self.ask,
+            measures=self.measures,
+            sweep=lambda nodes: self.inspector.sweep("killed", nodes),
+        )
 
     def deployment(self, name: str, *, generation: int = 0) -> Deployment:
         """Return the running deployment of a topology, made now if need be.
@@ -135,31 +138,6 @@ class QualificationRun:
         """Raise :class:`~harness.errors.ResidueError` for what ended steps left on these nodes."""
         self.keeper.check_clean(nodes, self._all_steps())
 
-    def scaling(self, name: str) -> Scaling:
-        """Return the moves of a topology's deployment, under a steady load of its own."""
-        if name not in self._scalings:
-            self._scalings[name] = Scaling(
-                self.deployment(name),
-                start_load=self.start_load,
-                measures=self.measures,
-                sweep=lambda nodes: self.inspector.sweep("killed", nodes),
-            )
-        return self._scalings[name]
-
-    def outage(self, name: str) -> Outage:
-        """Return how a deployment lost its only prefill worker and got a new one, made once."""
-        if name not in self._outages:
-            self._outages[name] = Once(f"the outage of {name}", lambda: self._outage(name))
-        return self._outages[name].get()
-
-    def restarted_s(self, name: str) -> float:
-        """Return the seconds that a deployment's restarted frontend took to serve, made once."""
-        if name not in self._restarts:
-            self._restarts[name] = Once(
-                f"the restarted frontend of {name}", lambda: self._restart(name)
-            )
-        return self._restarts[name].get()
-
     def start_load(self) -> SteadyLoad:
         """Start a steady stream of requests to the live frontend; the caller stops it."""
         model, rate = self.settings.model_name, self.settings.load_rate_per_s
@@ -180,6 +158,7 @@ class QualificationRun:
                 once.fail(error)
         if deployment.state is not State.FAILED:
             deployment.abandon()
+        self.disruptions.end_load(deployment.name)
 
     def ask(self, request: ChatRequest, *, timeout_s: float = CHAT_TIMEOUT_S) -> Record:
         """Send one chat request to the live frontend and keep its record."""
@@ -278,32 +257,10 @@ class QualificationRun:
             raise
         return deployment
 
-    def _outage(self, name: str) -> Outage:
-        deployment = self.deployment(name)
-        outage = lose_the_only_worker(
-            deployment, Role.PREFILL, start_load=self.start_load, ask=self.ask
-        )
-        lease_s = deployment.lease_ttl_s
-        self.measures.add(
-            f"client-visible window after {outage.killed.name}, the only one, was killed",
-            outage.unclear_s,
-            "s",
-            limit=lease_s + LEASE_MARGIN_S,
-            where=name,
-            note=f"lease {lease_s:g} s; after that {outage.clear_status}",
-        )
-        return outage
-
-    def _restart(self, name: str) -> float:
-        seconds = self.deployment(name).restart_frontend()
-        self.measures.add("restarted frontend lists the model again", seconds, "s", where=name)
-        return seconds
-
     def _shut_down(self, name: str, generation: int) -> Shutdown:
         deployment = self.deployment(name, generation=generation)
         deployment.check_alive()
-        if name in self._scalings:
-            self._scalings[name].stop()
+        self.disruptions.end_load(name)
         shutdown = shut_down(
             deployment,
             self.keeper,
@@ -327,8 +284,7 @@ class QualificationRun:
         return self.inspector.taken[-1] if self.inspector.taken else None
 
     def _stop_live(self) -> None:
-        for scaling in self._scalings.values():
-            scaling.stop()
+        self.disruptions.end_loads()
         live, self._live = self.live, None
         if live is not None:
             live.stop()

@@ -7,23 +7,23 @@ from a pause.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from harness.compat import StrEnum
 from harness.deadline import Deadline, wait_until
 from harness.dynamo.canary import canary_request
+from harness.dynamo.crew import Crew
 from harness.dynamo.discovery import Discovery, Instance
 from harness.dynamo.frontend import Frontend
 from harness.dynamo.kill import KillReport, kill_worker
-from harness.dynamo.launch import frontend_step, worker_step
+from harness.dynamo.launch import frontend_step
 from harness.dynamo.metrics import WorkerMetrics
 from harness.dynamo.plan import DeploymentPlan
 from harness.dynamo.readiness import AskCanary, Readiness, not_ready
 from harness.dynamo.services import STOP_SIGNAL, Services
 from harness.dynamo.stop import StopReport, kill_steps, never_registered, stop_steps
-from harness.dynamo.worker import Worker, owners
+from harness.dynamo.worker import Worker
 from harness.errors import HarnessError, QualificationError
 from harness.http import Http
 from harness.releases import dynamo_release
@@ -69,8 +69,6 @@ class Deployment:
     ) -> None:
         self.plan = plan
         self.state = State.NEW
-        self.workers: list[Worker] = []
-        self.all_workers: list[Worker] = []
         self.all_steps: list[Step] = []
         self.instances_before_workers: tuple[Instance, ...] = ()
         self.interims: list[Interim] = []
@@ -80,13 +78,22 @@ class Deployment:
         self._on_progress = on_progress
         self._services: Services | None = None
         self._release = dynamo_release(plan.context.settings.dynamo_release)
-        self._addresses: dict[str, str] = {}
-        self._starts: Counter[str] = Counter()
+        self._crew = Crew(plan.context, slurm, launch=self._launch, component=self.component)
 
     @property
     def name(self) -> str:
         """The topology's name."""
         return self.plan.name
+
+    @property
+    def workers(self) -> list[Worker]:
+        """The workers that have to live now."""
+        return self._crew.live
+
+    @property
+    def all_workers(self) -> list[Worker]:
+        """All workers that were ever launched."""
+        return self._crew.ever
 
     @property
     def services(self) -> Services:
@@ -133,7 +140,7 @@ class Deployment:
 
     def workers_of(self, role: Role) -> list[Worker]:
         """Return the live workers of a role."""
-        return [worker for worker in self.workers if worker.placement.role is role]
+        return self._crew.of(role)
 
     def component(self, role: Role) -> str:
         """Return the component under which workers of a role register."""
@@ -191,7 +198,7 @@ class Deployment:
         """Stop workers in an orderly way, together; the others go on."""
         pairs = [(worker.step, lambda w=worker: self.is_registered(w)) for worker in workers]
         reports = stop_steps(self._slurm, pairs, budget_s=self.plan.context.settings.stop_timeout_s)
-        self.workers = [worker for worker in self.workers if worker not in workers]
+        self._crew.live = [worker for worker in self.workers if worker not in workers]
         for report in reports:
             self._directory.event(
                 "worker stopped", {"deployment": self.name, "report": str(report)}
@@ -259,21 +266,12 @@ class Deployment:
 
     def worker_of(self, instance: Instance) -> Worker | None:
         """Return the worker whose leader serves an instance."""
-        return self._owners([instance]).get(instance.key)
+        return self._crew.owners([instance]).get(instance.key)
 
     def metrics_of(self, worker: Worker) -> WorkerMetrics:
         """Return what a worker tells of itself; DYN_SYSTEM_PORT must not be 0."""
-        node = worker.placement.leader_node
-        address = next(address for address, name in self._addresses.items() if name == node)
         port = self.plan.context.settings.dyn_system_port
-        return WorkerMetrics(Http(f"http://{address}:{port}"))
-
-    def _owners(self, instances: Sequence[Instance]) -> Mapping[str, Worker]:
-        return owners(self.workers, instances, nodes=self._addresses, component=self.component)
-
-    def _is_foreign(self, instance: Instance) -> bool:
-        """Whether an instance is served from where no worker of ours ever led."""
-        return bool(instance.address) and instance.address not in self._addresses
+        return WorkerMetrics(Http(f"http://{self._crew.address_of(worker)}:{port}"))
 
     def _start_services(self) -> None:
         context = self.plan.context
@@ -292,7 +290,7 @@ class Deployment:
         if not placements:
             return
         live = len(self.workers)
-        new = [self._launch_worker(placement) for placement in placements]
+        new = [self._crew.add(placement) for placement in placements]
         roles = {worker.placement.role for worker in self.workers}
         readiness = Readiness(
             new=new,
@@ -301,11 +299,11 @@ class Deployment:
             with_worker_id=self.names_workers,
             instances=self.instances,
             models=self.frontend.models,
-            owners=self._owners,
+            owners=self._crew.owners,
             ask=self._ask,
             unproved=[worker for worker in self.workers if not worker.proved],
             servable=roles == {shape.role for shape in self.plan.placement.topology.roles},
-            foreign=self._is_foreign,
+            foreign=self._crew.is_foreign,
         )
         deadline = Deadline.after(self.plan.context.settings.start_timeout_s)
         if not wait_until(readiness.look, deadline, watch=self._watch):
@@ -320,17 +318,6 @@ class Deployment:
         self._directory.event(
             "workers ready", {"deployment": self.name, "workers": [w.name for w in new]}
         )
-
-    def _launch_worker(self, planned: WorkerPlacement) -> Worker:
-        self._starts[planned.name] += 1
-        placement = replace(planned, start=self._starts[planned.name])
-        address = self._slurm.node_address(placement.leader_node)
-        self._addresses[address] = placement.leader_node
-        step = self._launch(placement.label, worker_step(self.plan.context, placement))
-        worker = Worker(placement, step, eplb_prefix=self.plan.context.eplb_prefix(placement))
-        self.workers.append(worker)
-        self.all_workers.append(worker)
-        return worker
 
     def _launch(self, part: str, spec: StepSpec) -> Step:
         folder = self._directory.logs(self.name)

@@ -80,13 +80,15 @@ class Scaling:
         if self._load is not None:
             self._load.stop()
             self._facts, self._load = self._load.facts(), None
+            calm = self.without_a_kill(self._facts)
             self._measures.add(
-                "requests of the steady load",
-                self._facts.sent,
+                "requests of the steady load apart from kills",
+                calm.sent,
                 "",
                 where=self._deployment.name,
-                note=f"{len(self._facts.failed)} failed, "
-                f"{len(self.without_a_kill(self._facts).failed)} of them without a kill",
+                note=f"{len(calm.failed)} failed; around kills "
+                f"{self._facts.sent - calm.sent} more, of which "
+                f"{len(self._facts.failed) - len(calm.failed)} failed",
             )
         return self._facts or LoadFacts(())
 

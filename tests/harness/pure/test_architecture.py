@@ -20,7 +20,7 @@ LAYERS = (
     ("harness.nodes",),
     ("harness.serving",),
     ("harness.dynamo",),
-    ("harness.preflight", "harness.facts", "harness.planning"),
+    ("harness.preflight", "harness.facts", "harness.planning", "harness.disruptions"),
     ("harness.run",),
     ("fixtures",),
     ("tests.promises",),
