@@ -76,7 +76,11 @@ class Disruptions:
     def _lose(self, name: str) -> Outage:
         deployment = self._deployment(name)
         outage = lose_the_only_worker(
-            deployment, Role.PREFILL, start_load=self._start_load, ask=self._ask
+            deployment,
+            Role.PREFILL,
+            start_load=self._start_load,
+            ask=self._ask,
+            sweep=self._sweep,
         )
         lease_s = deployment.lease_ttl_s
         self._measures.add(

@@ -117,12 +117,12 @@ def _resolve(container_path: str, mounts: Sequence[Mount]) -> Path:
     if path is None:
         raise EngineConfigError(
             f"engine config {container_path} lies under no mount ({', '.join(map(str, mounts))})",
-            hint="ENGINE_CONFIG is a path inside the container; mount its folder with MOUNTS",
+            hint="an engine config is a path inside the container; mount its folder with MOUNTS",
         )
     if not path.is_file():
         raise EngineConfigError(
             f"engine config {container_path} does not exist: no file {path} on this node",
-            hint="ENGINE_CONFIG is a path inside the container; "
+            hint="an engine config is a path inside the container; "
             "MOUNTS says where that is on the host",
         )
     return path

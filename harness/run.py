@@ -221,7 +221,7 @@ class QualificationRun:
             for role in (Role.PREFILL, Role.DECODE)
         ]
         workers = {node: worker.name for worker in placement.workers for node in worker.nodes}
-        return check_reachable(
+        reached = check_reachable(
             self.slurm,
             pairs_between(*sides),
             addresses={node: self.slurm.node_address(node) for node in workers},
@@ -229,6 +229,9 @@ class QualificationRun:
             step_name=f"qualify-{self.directory.run_id}-reach-{name}",
             account=self.settings.account,
         )
+        exchanges = {f"{a} to {b}": ms for (a, b), ms in reached.exchange_ms.items()}
+        self.directory.event("nodes reach each other", {"deployment": name, "ms": exchanges})
+        return reached
 
     def _deploy(self, name: str, generation: int) -> Deployment:
         self.baseline.get()

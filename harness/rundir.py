@@ -9,6 +9,7 @@
         logs/<deployment>/{etcd,nats}.log                    the services of the head node
         snapshots/<moment>.json                              node probes
         records.jsonl                                        every request with its stream
+        measures.json                                        figures, with unit and limit
         junit.xml  allure-results/  verdict.json             what came out
 """
 

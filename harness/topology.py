@@ -138,8 +138,9 @@ def place(topology: Topology, nodes: Sequence[str], *, head_node: str) -> Placem
         raise PlanError(
             f"topology {topology.name} needs {topology.nodes} nodes ({parts}), "
             f"the run has {len(nodes)}",
-            hint="give more with --nodes and the allocation, or a smaller shape (NUM_NODES, "
-            "NUM_PREFILL_NODES, NUM_DECODE_NODES and engine configs that fit)",
+            hint="give more with --nodes and the allocation, or a smaller shape: fewer nodes a "
+            "worker (NUM_NODES, NUM_PREFILL_NODES, NUM_DECODE_NODES, with engine configs that "
+            "fit) or fewer replicas (MAX_REPLICAS, NUM_PREFILL_WORKERS, NUM_DECODE_WORKERS)",
         )
     free = list(nodes)
     workers = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.deadline import Deadline
@@ -81,8 +81,12 @@ def lose_the_only_worker(
     *,
     start_load: Callable[[], SteadyLoad],
     ask: Callable[[ChatRequest], Record],
+    sweep: Callable[[Sequence[str]], None],
 ) -> Outage:
-    """Kill the only worker of a role, see its absence, start a new one on the same nodes."""
+    """Kill the only worker of a role, see its absence, start a new one on the same nodes.
+
+    ``sweep`` removes what the killed ranks could not remove themselves.
+    """
     [worker] = deployment.workers_of(role)
     [other] = {each.placement.role for each in deployment.workers} - {role}
     clear = deployment.status_alone(other)
@@ -97,6 +101,7 @@ def lose_the_only_worker(
             ),
             Deadline.after(WAIT_S),
         )
+        sweep(worker.placement.nodes)
         refused = ask(canary_request(deployment.plan.context.settings.model_name))
         starts_s = time.time()
         deployment.scale(role, 1)

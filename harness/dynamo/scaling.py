@@ -12,7 +12,7 @@ from harness.dynamo.kill import KillReport
 from harness.dynamo.moves import MOVES, Move, Way
 from harness.dynamo.stop import StopReport
 from harness.dynamo.worker import Worker
-from harness.errors import HarnessError
+from harness.errors import HarnessError, NothingProved
 from harness.measures import Measures
 from harness.serving.load import SteadyLoad
 from harness.serving.load_facts import LoadFacts
@@ -142,12 +142,31 @@ class Scaling:
 
     def _served(self, load: SteadyLoad, since_s: float) -> frozenset[str]:
         """Wait until every live replica has answered since a moment; return those that did."""
+        if not self._deployment.names_workers:
+            return self._counted(load)
         workers = list(self._deployment.workers)
         load.wait_for(
             lambda facts: _served_by(workers, facts, since_s) >= {w.name for w in workers},
             Deadline.after(ANSWER_BUDGET_S),
         )
         return _served_by(workers, load.facts(), since_s)
+
+    def _counted(self, load: SteadyLoad) -> frozenset[str]:
+        """Do the same by the workers' own counts, for a release whose answers name no worker."""
+        deployment = self._deployment
+        if not deployment.plan.context.settings.dyn_system_port:
+            raise NothingProved(
+                f"who serves in {deployment.name} cannot be known: answers of this release name no "
+                "worker, and DYN_SYSTEM_PORT is 0"
+            )
+        metrics = {worker.name: deployment.metrics_of(worker) for worker in deployment.workers}
+        before = {name: each.requests() for name, each in metrics.items()}
+
+        def served() -> frozenset[str]:
+            return frozenset(n for n, each in metrics.items() if each.requests() > before[n])
+
+        load.wait_for(lambda _: served() == set(metrics), Deadline.after(ANSWER_BUDGET_S))
+        return served()
 
     def _measure_new(self, new: list[Worker]) -> None:
         for worker in new:

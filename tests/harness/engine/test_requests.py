@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from tensorrt_llm.disaggregated_params import DisaggregatedParams
 from tensorrt_llm.executor.result import GenerationResult, Pace, Serving
-from tensorrt_llm.executor.scheduler import Scheduler
+from tensorrt_llm.executor.scheduler import Need, Scheduler
 
 from tests.harness.engine.kit import PROMPT, choice
 
@@ -35,7 +34,6 @@ class Bench:
         """Make a request of one choice."""
         self._next += 1
         streaming = wishes.pop("streaming", True)
-        disaggregated = wishes.pop("disaggregated", None)
         kv_tokens = wishes.pop("kv_tokens", 10)
         serving = Serving(
             self.scheduler, self.pace, self.step, lambda done: self.ended.append(done.request_id)
@@ -45,9 +43,8 @@ class Bench:
             PROMPT,
             [choice(**wishes)],
             serving=serving,
-            kv_tokens=kv_tokens,
+            need=Need(len(PROMPT), kv_tokens),
             streaming=streaming,
-            disaggregated=disaggregated,
         )
 
 
@@ -116,9 +113,7 @@ def test_requests_beyond_the_batch_wait_their_turn() -> None:
 
         assert (bench.scheduler.active, bench.scheduler.queued) == (2, 4)
         await asyncio.gather(*requests)
-        assert (
-            bench.scheduler.active == bench.scheduler.queued == bench.scheduler.kv_used_tokens == 0
-        )
+        assert bench.scheduler.active == bench.scheduler.queued == bench.scheduler.used_blocks == 0
 
     run(scene)
 
@@ -211,20 +206,5 @@ def test_a_dropped_request_gives_its_place_back() -> None:
         await asyncio.sleep(0.01)
 
         assert bench.scheduler.active == 0
-
-    run(scene)
-
-
-def test_prefill_hands_over_the_first_token() -> None:
-    async def scene() -> None:
-        params = DisaggregatedParams(request_type="context_only", disagg_request_id=7)
-        request = Bench().request(max_tokens=1, streaming=False, disaggregated=params)
-
-        await request.aresult()
-
-        handed = request.outputs[0].disaggregated_params
-        assert handed is not None
-        assert handed.first_gen_tokens == request.outputs[0].token_ids
-        assert handed.disagg_request_id == 7
 
     run(scene)

@@ -13,9 +13,9 @@ from harness.deadline import Deadline
 from harness.dynamo.deployment import Deployment
 from harness.dynamo.kill import KillReport
 from harness.dynamo.moves import MOVES, Way
-from harness.dynamo.plan import make_plan
+from harness.dynamo.plan import DeploymentPlan, make_plan
 from harness.dynamo.scaling import Scaling
-from harness.errors import HarnessError
+from harness.errors import HarnessError, NothingProved
 from harness.measures import Measures
 from harness.rundir import RunDirectory
 from harness.serving.load import SteadyLoad
@@ -49,17 +49,35 @@ class FakeWorker:
         return hash(self.name)
 
 
+def plan(**settings: object) -> DeploymentPlan:
+    made = make_plan(
+        [NAME], Settings(image="/i", **settings), nodes=["node1", "node2", "node3", "node4"],
+        head_address="10.77.0.1", run_id="run", job_id="7", log_root=Path("logs"),
+    )  # fmt: skip
+    return made.deployment(NAME)
+
+
+@dataclass
+class FakeMetrics:
+    """Counts of a worker that takes a request whenever it is asked."""
+
+    taken: int = 0
+
+    def requests(self) -> int:
+        """Return one more than before."""
+        self.taken += 1
+        return self.taken
+
+
 class FakeDeployment:
     """A deployment whose workers come and go at a word, and that notes what was asked of it."""
 
     name = NAME
     lease_ttl_s = 10.0
+    names_workers = True
 
     def __init__(self) -> None:
-        self.plan = make_plan(
-            [NAME], Settings(image="/i"), nodes=["node1", "node2", "node3", "node4"],
-            head_address="10.77.0.1", run_id="run", job_id="7", log_root=Path("logs"),
-        ).deployment(NAME)  # fmt: skip
+        self.plan = plan()
         groups = self.plan.placement.initial
         self.workers = [FakeWorker(each) for group in groups for each in group]
         self.asked: list[str] = []
@@ -67,6 +85,11 @@ class FakeDeployment:
     def workers_of(self, role: Role) -> list[FakeWorker]:
         """Return the live workers of a role."""
         return [each for each in self.workers if each.placement.role is role]
+
+    def metrics_of(self, worker: FakeWorker) -> FakeMetrics:
+        """Return the counts of a worker."""
+        del worker
+        return FakeMetrics()
 
     def surplus(self, role: Role, replicas: int) -> list[FakeWorker]:
         """Return those beyond a number."""
@@ -176,6 +199,22 @@ def test_every_live_replica_is_seen_after_a_move(world: World) -> None:
     assert moved.served == moved.expected == {"prefill-0", "decode-0", "decode-1"}
     assert moved.replicas[Role.PREFILL] == 1
     assert moved.idle_nodes == world.deployment.plan.placement.of(Role.PREFILL)[1].nodes
+
+
+def test_where_answers_name_nobody_the_workers_own_counts_tell(world: World) -> None:
+    world.deployment.names_workers = False
+
+    moved = world.scaling.moved(0)
+
+    assert moved.served == moved.expected == {"prefill-0", "decode-0", "decode-1"}
+
+
+def test_where_nobody_tells_nothing_is_proved(world: World) -> None:
+    world.deployment.names_workers = False
+    world.deployment.plan = plan(dyn_system_port=0)
+
+    with pytest.raises(NothingProved, match="DYN_SYSTEM_PORT is 0"):
+        world.scaling.moved(0)
 
 
 def test_a_replica_that_answers_nothing_is_missed(world: World) -> None:

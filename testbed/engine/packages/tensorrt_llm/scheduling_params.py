@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class SchedulingParams:
-    """Attention-DP placement; accepted, and of no effect on the answer."""
+    """Attention-DP placement: the rank that takes a request, strictly or if it has room."""
 
     attention_dp_rank: int | None = None
     attention_dp_relax: bool | None = None

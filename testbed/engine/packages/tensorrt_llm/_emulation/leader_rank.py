@@ -28,6 +28,7 @@ class LeaderRank(Rank):
         self._open: dict[str, set[int]] = {}
         self._then: dict[str, Callable[[], None]] = {}
         self._kv_tokens: list[int] = []
+        self._kv_addresses: dict[int, str | None] = {}
         self._loaded = False
         host, port = parse_address(address)
         self.events.accept(listen(host, port), self._from_proxy_side, self._proxy_side_closed)
@@ -41,11 +42,7 @@ class LeaderRank(Rank):
             if not key_fits(message, self._key):
                 self.events.forget(channel)
                 return
-            if message["t"] == "stop":
-                self._stop()
-            elif message["t"] == "proxy":
-                self._proxy = channel
-                channel.send({"t": "world", "size": self.world.size})
+            self._greeted(channel, message)
             return
         if message["t"] == "submit":
             self._submit(message)
@@ -53,8 +50,17 @@ class LeaderRank(Rank):
             self._all(
                 "step", message, lambda: self._tell({"t": "stepped", "round": message["round"]})
             )
+        elif message["t"] == "kv":
+            self._to_some(message)
         elif message["t"] == "unload":
             self._all("unload", message, self._unloaded)
+
+    def _greeted(self, channel: Channel, message: Message) -> None:
+        if message["t"] == "stop":
+            self._stop()
+        elif message["t"] == "proxy":
+            self._proxy = channel
+            channel.send({"t": "world", "size": self.world.size})
 
     def _proxy_side_closed(self, channel: Channel) -> None:
         """Forget an LLM's process that is gone: like the real server, do not act on it.
@@ -93,11 +99,15 @@ class LeaderRank(Rank):
 
     def _from_rank(self, rank: int, message: Message) -> None:
         kind = message["t"]
+        if kind == "kv":
+            self._tell(message)
+            return
         if kind == "failed":
             self._tell({"t": "failed", "rank": rank, "error": message["error"]})
             return
         if kind == "loaded":
             self._kv_tokens.append(message["kv_tokens"])
+            self._kv_addresses[rank] = message["kv_address"]
         self._done(
             {"loaded": "load", "mapped": "map", "stepped": "step", "unloaded": "unload"}[kind], rank
         )
@@ -118,7 +128,7 @@ class LeaderRank(Rank):
             return
         self._loaded = True
         plan, self._waiting = self._waiting["plan"], None
-        self._kv_tokens = []
+        self._kv_tokens, self._kv_addresses = [], {}
         self._all("load", {"t": "load", "plan": plan}, self._map)
 
     def _map(self) -> None:
@@ -126,7 +136,8 @@ class LeaderRank(Rank):
         self._all("map", {"t": "map"}, self._ready)
 
     def _ready(self) -> None:
-        self._tell({"t": "ready", "kv_tokens": min(self._kv_tokens)})
+        addresses = [self._kv_addresses[rank] for rank in range(self.world.size)]
+        self._tell({"t": "ready", "kv_tokens": min(self._kv_tokens), "kv_addresses": addresses})
 
     def _unloaded(self) -> None:
         self._loaded = False
@@ -146,11 +157,27 @@ class LeaderRank(Rank):
             with contextlib.suppress(ChannelClosed):
                 channel.send(message)
 
+    def _to_some(self, message: Message) -> None:
+        """Pass a wish about KV caches on: ``to`` has, by rank, what only that rank is told."""
+        common = {name: value for name, value in message.items() if name != "to"}
+        for rank, own in message["to"].items():
+            if int(rank) == 0:
+                self.transceiver.take({**common, **own})
+                continue
+            with contextlib.suppress(ChannelClosed, KeyError):
+                self._workers[int(rank)].send({**common, **own})
+
+    def report(self, news: Message) -> None:
+        """Tell the LLM's process."""
+        self._tell({"t": "kv", "rank": 0, **news})
+
     def _own_part(self, kind: str, message: Message) -> None:
         if kind == "load":
             self.engine.load(
                 message["plan"],
-                lambda tokens: self._from_rank(0, {"t": "loaded", "kv_tokens": tokens}),
+                lambda tokens, address: self._from_rank(
+                    0, {"t": "loaded", "kv_tokens": tokens, "kv_address": address}
+                ),
                 lambda error: self._from_rank(0, {"t": "failed", "error": error}),
             )
             return

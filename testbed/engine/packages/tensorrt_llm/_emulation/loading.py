@@ -17,6 +17,7 @@ from .events import Events
 from .gpu import GpuMemory, visible_gpus
 from .rules import Plan, check_mapping, check_moe
 from .shm import ExpertMemory
+from .transceiver import KvTransceiver
 from .world import World
 
 _CONTEXT_MIB = 600
@@ -25,16 +26,18 @@ _CONTEXT_MIB = 600
 _WEIGHT_STEPS = 4
 _MIB = 1024 * 1024
 
-OnLoaded = Callable[[int], None]
+OnLoaded = Callable[[int, str | None], None]
+"""Takes the KV cache's tokens, and where it can be fetched from."""
 OnFailed = Callable[[str], None]
 
 
 class RankEngine:
-    """The model on one GPU: its memory there, its shared memory on the node."""
+    """The model on one GPU: its memory there, its shared memory on the node, its KV cache."""
 
-    def __init__(self, world: World, events: Events) -> None:
+    def __init__(self, world: World, events: Events, transceiver: KvTransceiver) -> None:
         self._world = world
         self._events = events
+        self._transceiver = transceiver
         self._gpu: GpuMemory | None = None
         self._experts: ExpertMemory | None = None
         self._started = 0.0
@@ -42,7 +45,7 @@ class RankEngine:
     def load(self, plan: Plan, on_loaded: OnLoaded, on_failed: OnFailed) -> None:
         """Begin to load; one of the two is called later.
 
-        With the KV cache's tokens, or with the error.
+        With the KV cache's tokens and address, or with the error.
         """
         steps = self._steps(plan, on_loaded)
         self._started = time.monotonic()
@@ -75,6 +78,7 @@ class RankEngine:
 
     def unload(self) -> None:
         """Give everything back, in order."""
+        self._transceiver.close()
         if self._experts is not None:
             self._experts.close()
             self._experts = None
@@ -136,7 +140,12 @@ class RankEngine:
             f"[TensorRT-LLM][INFO] [MemUsageChange] Allocated {kv_mib / 1024:.2f} GiB "
             f"for max tokens in paged KV cache ({tokens}).\n"
         )
-        on_loaded(tokens)
+        address = self._transceiver.open(plan)
+        if address is not None:
+            logger.info(
+                f"KV cache transceiver ({plan['transceiver']['backend']}) listens on {address}"
+            )
+        on_loaded(tokens, address)
 
     def _taken(self) -> GpuMemory:
         if self._gpu is None:

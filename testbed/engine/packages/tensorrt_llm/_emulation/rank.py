@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 from ..logger import logger, say
@@ -9,7 +10,8 @@ from ..version import __version__
 from . import settings
 from .events import Events
 from .loading import RankEngine
-from .wire import Channel, Message
+from .transceiver import KvTransceiver
+from .wire import Channel, ChannelClosed, Message
 from .world import World, join_world
 
 HARD_KILL_EXIT_CODE = 137
@@ -24,8 +26,13 @@ class Rank:
     def __init__(self, world: World) -> None:
         self.world = world
         self.events = Events()
-        self.engine = RankEngine(world, self.events)
+        self.transceiver = KvTransceiver(self.events, self.report)
+        self.engine = RankEngine(world, self.events, self.transceiver)
         self.leaving = False
+
+    def report(self, news: Message) -> None:
+        """Let the LLM's process know what became of a KV cache transfer."""
+        raise NotImplementedError
 
     def say_hello(self) -> None:
         """Say which engine this is, as an import of the real one does, and that it is emulated."""
@@ -85,14 +92,22 @@ class WorkerRank(Rank):
             self._to_leader.send({"t": "mapped"})
         elif kind == "step":
             self._to_leader.send({"t": "stepped", "round": message["round"]})
+        elif kind == "kv":
+            self.transceiver.take(message)
         elif kind == "unload":
             self.engine.unload()
             self._to_leader.send({"t": "unloaded"})
         elif kind == "stop":
             self.leave()
 
-    def _loaded(self, kv_tokens: int) -> None:
-        self._to_leader.send({"t": "loaded", "kv_tokens": kv_tokens})
+    def report(self, news: Message) -> None:
+        """Tell the leader, which tells the LLM's process."""
+        # That the leader is gone is found out, and acted on, where its messages are read.
+        with contextlib.suppress(ChannelClosed):
+            self._to_leader.send({"t": "kv", "rank": self.world.rank, **news})
+
+    def _loaded(self, kv_tokens: int, kv_address: str | None) -> None:
+        self._to_leader.send({"t": "loaded", "kv_tokens": kv_tokens, "kv_address": kv_address})
 
     def _failed(self, error: str) -> None:
         self._to_leader.send({"t": "failed", "error": error})

@@ -10,6 +10,7 @@ import json
 import socket
 import struct
 import time
+from collections.abc import Callable
 from typing import Any
 
 Message = dict[str, Any]
@@ -26,10 +27,19 @@ class ChannelClosed(Exception):
 class Channel:
     """One connection. Blocking when used with :meth:`receive`, else fed by an event loop."""
 
+    waits = True
+    """Whether sending may wait for the other side."""
+
     def __init__(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connection = connection
+        self.on_pending: Callable[[], None] = lambda: None
         self._buffer = bytearray()
+
+    @property
+    def wants_to_send(self) -> bool:
+        """Whether something is left to send."""
+        return False
 
     def fileno(self) -> int:
         """Let selectors watch this channel."""
@@ -37,11 +47,13 @@ class Channel:
 
     def send(self, message: Message) -> None:
         """Send one message; raise :class:`ChannelClosed` when nobody can take it."""
-        body = json.dumps(message, separators=(",", ":")).encode()
         try:
-            self.connection.sendall(_HEAD.pack(len(body)) + body)
+            self.connection.sendall(_frame(message))
         except OSError as error:
             raise ChannelClosed(str(error)) from error
+
+    def flush(self) -> None:
+        """Go on sending what could not be sent at once: nothing, in a channel that waits."""
 
     def read(self) -> list[Message]:
         """Read what has arrived, waiting for at least some.
@@ -90,7 +102,54 @@ class Channel:
                 return
             body = bytes(self._buffer[_HEAD.size : _HEAD.size + length])
             del self._buffer[: _HEAD.size + length]
-            yield json.loads(body)
+            yield _message(body)
+
+
+class PatientChannel(Channel):
+    """A channel that never waits: what the other side does not take yet is sent later."""
+
+    waits = False
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__(connection)
+        connection.settimeout(0.0)
+        self._unsent = bytearray()
+
+    @property
+    def wants_to_send(self) -> bool:
+        """Whether something is left to send."""
+        return bool(self._unsent)
+
+    def send(self, message: Message) -> None:
+        """Send one message, now or when there is room; raise :class:`ChannelClosed`."""
+        self._unsent += _frame(message)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what the connection takes; raise :class:`ChannelClosed` when it is gone."""
+        try:
+            while self._unsent:
+                del self._unsent[: self.connection.send(self._unsent)]
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            raise ChannelClosed(str(error)) from error
+        self.on_pending()
+
+
+def _frame(message: Message) -> bytes:
+    body = json.dumps(message, separators=(",", ":")).encode()
+    return _HEAD.pack(len(body)) + body
+
+
+def _message(body: bytes) -> Message:
+    try:
+        message = json.loads(body)
+    except ValueError as error:
+        raise ChannelClosed("a frame that is no message: not one of ours") from error
+    if not isinstance(message, dict):
+        raise ChannelClosed("a frame that is no message: not one of ours")
+    return message
 
 
 def listen(host: str, port: int) -> socket.socket:

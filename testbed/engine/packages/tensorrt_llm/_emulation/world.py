@@ -67,7 +67,7 @@ class MpiWorld(World):
         port = self.listener.getsockname()[1] if self.listener else 0
         mine = (
             socket.gethostname(),
-            _addresses() if self.rank == 0 else [],
+            addresses() if self.rank == 0 else [],
             port,
             os.urandom(16).hex(),
         )
@@ -94,7 +94,7 @@ def join_world() -> World:
     return MpiWorld() if launched else World()
 
 
-def _addresses() -> list[str]:
+def addresses() -> list[str]:
     """Return this node's IPv4 addresses, loopback last."""
     found = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

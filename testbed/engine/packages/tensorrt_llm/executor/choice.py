@@ -63,10 +63,8 @@ class Choice:
         self._prompt = prompt
         self._params = params
         self._max_tokens = max_tokens
-        self._vocabulary_size = vocabulary.size
-        self._source: Iterator[int | None] = answer_tokens(
-            vocabulary, prompt, seed=params.seed, temperature=params.temperature, choice=index
-        )
+        self._vocabulary = vocabulary
+        self._source = self._answer()
         self._end_ids = () if params.ignore_eos else tuple(end_ids)
         self._stop_ids = frozenset(params.stop_token_ids or ())
         self._decode = decode if params.stop_strings() or params.detokenize else None
@@ -81,7 +79,33 @@ class Choice:
 
     def grow(self) -> None:
         """Add the next token, or end."""
-        token = self._next_token()
+        self._take(self._next_token())
+
+    def resume(
+        self, prompt: Sequence[int], first: int, *, logprobs: dict[int, Logprob] | None = None
+    ) -> None:
+        """Start over with a prompt, whose answer's first token is known, perhaps with logprobs."""
+        self._prompt = prompt
+        self._source = self._answer()
+        next(self._source)
+        self._take(first)
+        if logprobs and self.output.logprobs:
+            self.output.logprobs[0] = logprobs
+            if first in logprobs:
+                self.output.cumulative_logprob = logprobs[first].logprob
+
+    def _answer(self) -> Iterator[int | None]:
+        params = self._params
+        return answer_tokens(
+            self._vocabulary,
+            self._prompt,
+            seed=params.seed,
+            temperature=params.temperature,
+            choice=self.output.index,
+        )
+
+    def _take(self, token: int) -> None:
+        """Add a token, or end because of it."""
         may_stop = len(self.output.token_ids) >= (self._params.min_tokens or 0)
         if token in self._end_ids and may_stop:
             self._end("stop", None)
@@ -116,7 +140,7 @@ class Choice:
                 self._prompt,
                 place,
                 token,
-                vocabulary_size=self._vocabulary_size,
+                vocabulary_size=self._vocabulary.size,
                 top=max(1, self._params.logprobs),
             )
             self.output.logprobs.append(

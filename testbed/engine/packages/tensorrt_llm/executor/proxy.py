@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
 from typing import Any
 
 from .._emulation.leader_rank import ADDRESS_VARIABLE, KEY_VARIABLE
@@ -22,6 +24,15 @@ _REACH_TIMEOUT_S = 300.0
 _ANSWER_TIMEOUT_S = 30.0
 _UNLOAD_TIMEOUT_S = 60.0
 _OWN_RANK_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What all ranks have got: room for so many tokens in the smallest KV cache, and where."""
+
+    kv_tokens: int
+    kv_addresses: tuple[str | None, ...]
+    """By rank, HOST:PORT to fetch KV caches from; None without a transceiver."""
 
 
 class GenerationExecutorProxy:
@@ -40,12 +51,15 @@ class GenerationExecutorProxy:
         self._round = 0
         self._round_open = False
         self._lock = threading.Lock()
+        self._sending = threading.Lock()
         self._on_death: Callable[[BaseException], None] = lambda _: None
+        self.on_transfer: Callable[[Message], None] = lambda _: None
+        """Takes what ranks report of KV cache transfers, in the thread that listens."""
 
     def start(
         self, plan: dict[str, Any], *, world_size: int, on_death: Callable[[BaseException], None]
-    ) -> int:
-        """Load on all ranks; return the tokens the KV cache can hold.
+    ) -> Loaded:
+        """Load on all ranks; return what they have got.
 
         Raise ValueError when the MPI world is not as large as the model needs, RuntimeError when
         a rank fails or is lost while loading.
@@ -58,7 +72,7 @@ class GenerationExecutorProxy:
 
     def _load(
         self, plan: dict[str, Any], *, world_size: int, on_death: Callable[[BaseException], None]
-    ) -> int:
+    ) -> Loaded:
         channel = self._reach_leader(world_size)
         workers = channel.receive(_ANSWER_TIMEOUT_S)["size"]
         if workers != world_size:
@@ -79,7 +93,7 @@ class GenerationExecutorProxy:
                 f"Executor worker initialization error: rank {message['rank']}: {message['error']}"
             )
             raise RuntimeError("Executor worker returned error") from RuntimeError(message["error"])
-        return int(message["kv_tokens"])
+        return Loaded(int(message["kv_tokens"]), tuple(message["kv_addresses"]))
 
     def check_health(self) -> bool:
         """Whether the engine can still serve."""
@@ -97,6 +111,14 @@ class GenerationExecutorProxy:
                 return
         done(EngineDeadError(str(self._fatal_error)))
 
+    def transfer(self, wish: Message) -> None:
+        """Tell ranks what to do with a KV cache; for a dead engine there is nothing to do."""
+        channel = self._channel
+        if channel is None or self._fatal_error is not None:
+            return
+        with contextlib.suppress(ChannelClosed), self._sending:
+            channel.send(wish)
+
     def shutdown(self) -> None:
         """Give everything back on all ranks, in order; a dead engine is left as it is."""
         channel, self._channel = self._channel, None
@@ -105,7 +127,8 @@ class GenerationExecutorProxy:
         if self._fatal_error is None:
             unloaded = self._expect("unloaded")
             try:
-                channel.send({"t": "unload"})
+                with self._sending:
+                    channel.send({"t": "unload"})
                 unloaded.result(_UNLOAD_TIMEOUT_S)
             except (ChannelClosed, FutureTimeoutError) as error:
                 logger.error(f"the ranks did not give back the engine: {error!r}")
@@ -183,6 +206,8 @@ class GenerationExecutorProxy:
         kind = message["t"]
         if kind == "stepped":
             self._round_done(message["round"])
+        elif kind == "kv":
+            self.on_transfer(message)
         elif kind == "dead":
             self._die(RuntimeError(f"Remote MPI worker died: {message['error']}"))
         elif kind == "failed":
@@ -202,7 +227,8 @@ class GenerationExecutorProxy:
         self._round_open = True
         self._steps[self._round], self._next_round = self._next_round, []
         try:
-            self._channel.send({"t": "step", "round": self._round})
+            with self._sending:
+                self._channel.send({"t": "step", "round": self._round})
         except ChannelClosed:  # the listening thread finds out and tells everybody
             return
 

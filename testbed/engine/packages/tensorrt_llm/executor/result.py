@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from ..disaggregated_params import DisaggregatedParams
 from .choice import Choice, CompletionOutput, Logprob
-from .scheduler import Scheduler, Ticket
+from .handoff import Handoff
+from .perf_metrics import RequestPerfMetrics
+from .scheduler import Need, Phase, Scheduler, Ticket
 
 __all__ = ["CompletionOutput", "GenerationResult", "Logprob", "Pace", "RequestOutput", "Serving"]
 
@@ -48,9 +52,11 @@ class GenerationResult:
         choices: Sequence[Choice],
         *,
         serving: Serving,
-        kv_tokens: int,
+        need: Need,
         streaming: bool,
         disaggregated: DisaggregatedParams | None = None,
+        handoff: Handoff | None = None,
+        perf_metrics: bool = False,
     ) -> None:
         self.request_id = self.id = request_id
         self.prompt: str | None = None
@@ -60,11 +66,17 @@ class GenerationResult:
         self.disaggregated_params = disaggregated
         self._choices = choices
         self._serving = serving
-        self._kv_tokens = kv_tokens
+        self._need = need
+        self._handoff = handoff or Handoff()
+        self._metrics = RequestPerfMetrics()
+        self._metrics.timing_metrics.arrival_time = timedelta(seconds=time.monotonic())
+        for output in self.outputs if perf_metrics else ():
+            output.request_perf_metrics = self._metrics
         self._streaming = streaming
         self._ticket: Ticket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Future[None] | None = None
+        self._turn = asyncio.Lock()
         self._next_due = 0.0
         self._told_end = False
         self._error: BaseException | None = None
@@ -74,8 +86,18 @@ class GenerationResult:
         """Whether all choices have ended."""
         return all(choice.finished for choice in self._choices)
 
+    @property
+    def metrics_dict(self) -> dict[str, Any]:
+        """What the engine's own metrics take of a finished request."""
+        return {"finished_reason": self.outputs[0].finish_reason}
+
     def abort(self) -> None:
-        """End now; whoever iterates gets the end at once. Ending an ended request is fine."""
+        """End now; whoever iterates gets the end at once. Ending an ended request is fine.
+
+        A KV cache that is kept for a decode engine, or was to come from a prefill engine, is not
+        waited for any longer.
+        """
+        self._handoff.give_up()
         if self.finished:
             return
         self.aborted = True
@@ -95,18 +117,23 @@ class GenerationResult:
         return self
 
     async def __anext__(self) -> GenerationResult:
-        if self._told_end:
-            raise StopAsyncIteration
-        try:
-            await self._until_news()
-        except BaseException:
-            self._leave()
-            raise
-        if self.finished:
-            self._told_end = True
-            self._hand_over()
-            self._leave()
-        return self
+        async with self._turn:  # Dynamo iterates twice at a time when a client is gone early
+            if self._told_end:
+                raise StopAsyncIteration
+            try:
+                await self._until_news()
+                if self.finished:
+                    self._told_end = True
+                    await self._hand_over()
+            except BaseException as error:
+                if isinstance(error, Exception):  # a second reader gets it too
+                    self._error = error
+                self._handoff.give_up()
+                self._leave()
+                raise
+            if self.finished:
+                self._leave()
+            return self
 
     async def aresult(self) -> GenerationResult:
         """Await the end."""
@@ -132,6 +159,8 @@ class GenerationResult:
         if self._loop is None:
             self._loop = loop
             await self._start(loop)
+            if self._streaming and self.outputs[0].token_ids:  # it came with the KV cache
+                return
         wanted = self._serving.pace.interval if self._streaming else None
         while not self.finished:
             self._raise_error()
@@ -142,20 +171,29 @@ class GenerationResult:
         self._raise_error()
 
     async def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._ticket = self._serving.scheduler.enter(self._kv_tokens)
+        self._ticket = self._serving.scheduler.enter(self._need)
         waiting = asyncio.ensure_future(self._admission(self._ticket))
-        while not waiting.done() and not self.finished:
-            self._raise_error()
-            self._wake = loop.create_future()
-            await asyncio.wait({waiting, self._wake}, return_when=asyncio.FIRST_COMPLETED)
-        if waiting.done():
-            waiting.result()
-        else:
+        try:
+            while not waiting.done() and not self.finished:
+                self._raise_error()
+                self._wake = loop.create_future()
+                await asyncio.wait({waiting, self._wake}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                error = waiting.exception()
+                if error is not None and not self.aborted:
+                    raise error
+        finally:
             waiting.cancel()
-        self._next_due = loop.time() + self._serving.pace.first_token_s
+        pace = self._serving.pace
+        received = bool(self.outputs[0].token_ids)
+        self._next_due = loop.time() + (pace.inter_token_s if received else pace.first_token_s)
 
     async def _admission(self, ticket: Ticket) -> None:
         await ticket.admitted
+        self._metrics.scheduled(time.monotonic(), ticket.blocks)
+        await self._handoff.receive(ticket, self._choices, self._metrics.timing_metrics)
+        if self.outputs[0].token_ids:
+            self._metrics.timing_metrics.token(time.monotonic())
         await self._serving.step()
 
     def _due_of(self, wanted: int | None) -> float:
@@ -174,7 +212,16 @@ class GenerationResult:
                     choice.grow()
             self._next_due += self._serving.pace.inter_token_s
             grown = True
+        if grown:
+            self._note_growth()
         return grown
+
+    def _note_growth(self) -> None:
+        self._metrics.timing_metrics.token(time.monotonic())
+        if self._ticket is not None:
+            self._ticket.generated = sum(len(output.token_ids) for output in self.outputs)
+            if not self.finished:
+                self._serving.scheduler.advance(self._ticket, Phase.GENERATION)
 
     async def _sleep_until(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
         if due <= loop.time():
@@ -187,18 +234,13 @@ class GenerationResult:
         finally:
             handle.cancel()
 
-    def _hand_over(self) -> None:
-        """Give a prefill's result what a decode engine needs to go on."""
-        params = self.disaggregated_params
-        if params is None or params.request_type != "context_only":
+    async def _hand_over(self) -> None:
+        """Give a prefill's result what a decode engine needs to go on; its place stays taken."""
+        ticket = self._ticket
+        if ticket is None or self.aborted:
             return
-        for output in self.outputs:
-            output.disaggregated_params = replace(
-                params,
-                first_gen_tokens=list(output.token_ids[:1]),
-                ctx_request_id=self.request_id,
-                opaque_state=b"emulated",
-            )
+        if await self._handoff.hand_over(ticket, self._choices):
+            self._ticket = None
 
     def _wake_up(self) -> None:
         if self._wake is not None and not self._wake.done():

@@ -7,6 +7,7 @@ import itertools
 import os
 import weakref
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,21 @@ from .._emulation.model_files import read_shape, resolve_model
 from ..disaggregated_params import DisaggregatedParams
 from ..executor import stats
 from ..executor.choice import Choice
-from ..executor.proxy import GenerationExecutorProxy, step_together
+from ..executor.handoff import ContextOnly, Engine, GenerationOnly, handoff_of
+from ..executor.proxy import GenerationExecutorProxy, Loaded, step_together
 from ..executor.result import GenerationResult, Pace, RequestOutput, Serving
-from ..executor.scheduler import Scheduler
-from ..executor.utils import RequestError
+from ..executor.scheduler import Need, Scheduler
+from ..executor.transfers import Transfers
 from ..logger import logger
 from ..sampling_params import SamplingParams
+from ..scheduling_params import SchedulingParams
 from ..version import __version__
-from .limits import check_prompt, deduce_max_tokens
+from .limits import check_prompt, check_rank, check_tokens, deduce_max_tokens
 from .llm_args import TorchLlmArgs
-from .plan import check_gpus, rank_plan
+from .plan import check_gpus, kv_layout, kv_ranks, rank_plan
 from .tokenizer import TransformersTokenizer
 
 __all__ = ["LLM", "BaseLLM", "MultimodalEncoder", "RequestOutput", "SamplingParams"]
-
-_DISAGGREGATED_KINDS = (None, "context_only", "generation_only", "context_and_generation")
 
 
 class BaseLLM:
@@ -53,11 +54,24 @@ class BaseLLM:
         self._ids = itertools.count(1)
         self._results: weakref.WeakSet[GenerationResult] = weakref.WeakSet()
         self._tokenizer: TransformersTokenizer | None = None
-        self._told_iterations = -1
-        self._scheduler = Scheduler(self._max_running(), self._start())
+        self._transfers = Transfers(kv_layout(self.args))
+        loaded = self._start()
+        self._scheduler = Scheduler(
+            self.args.max_batch_size or 1,
+            loaded.kv_tokens,
+            tokens_per_block=self.args.kv_cache_config.tokens_per_block,
+            ranks=self._dp_size,
+        )
+        self._feed = stats.IterationFeed(self._scheduler)
+        self._engine = Engine(
+            self._scheduler,
+            self._transfers,
+            lambda ticket: kv_ranks(self.args, ticket.rank),
+            self.args.enable_attention_dp,
+        )
         self._serving = Serving(self._scheduler, pace, self._step, self._request_done)
         self.events = stats.KvCacheEvents(
-            self.args.kv_cache_config, self._scheduler.kv_capacity_tokens
+            self.args.kv_cache_config, loaded.kv_tokens * self._dp_size
         )
 
     # ------------------------------------------------------------------------------ requests
@@ -68,6 +82,7 @@ class BaseLLM:
         sampling_params: SamplingParams | None = None,
         *,
         disaggregated_params: DisaggregatedParams | None = None,
+        scheduling_params: SchedulingParams | None = None,
         streaming: bool = False,
         **_: Any,
     ) -> GenerationResult:
@@ -75,23 +90,34 @@ class BaseLLM:
         self._require_executor()
         params = sampling_params or SamplingParams()
         prompt = self._prompt_tokens(inputs)
-        kind = disaggregated_params.request_type if disaggregated_params else None
-        if kind not in _DISAGGREGATED_KINDS:
-            raise RequestError(f"Unknown request type {kind!r}")
-        check_prompt(self.args, len(prompt), generation_only=kind == "generation_only")
-        max_tokens = deduce_max_tokens(params.max_tokens, len(prompt), self.max_seq_len)
-        max_tokens = 1 if kind == "context_only" else max_tokens
-        choices = [
-            self._choice(i, prompt, params=params, max_tokens=max_tokens) for i in range(params.n)
-        ]
+        request_id = next(self._ids)
+        handoff = handoff_of(
+            self._engine, disaggregated_params, request_id=request_id, prompt=prompt
+        )
+        if isinstance(handoff, ContextOnly):  # what ends an answer is the decode engine's concern
+            params = replace(params, stop=None, stop_token_ids=None, ignore_eos=True, max_tokens=1)
+        received = handoff.state.tokens if isinstance(handoff, GenerationOnly) else None
+        check_prompt(self.args, len(prompt), generation_only=received is not None)
+        prompt_tokens = len(prompt) if received is None else received
+        max_tokens = deduce_max_tokens(params.max_tokens, prompt_tokens, self.max_seq_len)
         result = GenerationResult(
-            next(self._ids),
+            request_id,
             prompt,
-            choices,
+            [
+                self._choice(i, prompt, params=params, max_tokens=max_tokens)
+                for i in range(params.n)
+            ],
             serving=self._serving,
-            kv_tokens=len(prompt) + max_tokens * params.n,
+            need=Need(
+                prompt_tokens,
+                prompt_tokens + max_tokens * params.n,
+                **check_rank(scheduling_params, self._dp_size),
+                generation_only=received is not None,
+            ),
             streaming=streaming,
             disaggregated=disaggregated_params,
+            handoff=handoff,
+            perf_metrics=params.return_perf_metrics or self.args.return_perf_metrics,
         )
         self._results.add(result)
         return result
@@ -122,23 +148,26 @@ class BaseLLM:
     # --------------------------------------------------------------------------------- state
 
     def get_kv_cache_capacity(self) -> dict[str, int]:
-        """Return the KV cache's blocks and tokens per block."""
-        block = self.args.kv_cache_config.tokens_per_block
+        """Return one rank's KV cache: its blocks, and tokens per block."""
         return {
-            "maxNumBlocks": self._scheduler.kv_capacity_tokens // block,
-            "tokensPerBlock": block,
+            "maxNumBlocks": self._scheduler.capacity_blocks,
+            "tokensPerBlock": self._scheduler.tokens_per_block,
         }
 
     async def get_stats_async(self, timeout: float | None = 2) -> AsyncIterator[dict[str, Any]]:
-        """Yield statistics of iterations since the last call.
+        """Yield statistics of the latest iteration, once: a row, or with attention DP one a rank.
 
-        Of now, when there were none for ``timeout`` seconds.
+        Waits up to ``timeout`` seconds for one that nobody was told of. Who would wait for a
+        second or longer gets those of now instead: at once from an idle engine, else at the end.
         """
-        if self._scheduler.iterations == self._told_iterations:
-            await asyncio.sleep(min(timeout or 0, 0.05))
-        if self._scheduler.iterations != self._told_iterations or (timeout or 0) >= 1:
-            self._told_iterations = self._scheduler.iterations
-            yield stats.iteration_stats(self._scheduler, self.args)
+        patient = (timeout or 0) >= 1
+        idle = not self._scheduler.active and not self._scheduler.queued
+        wait_s = 0.0 if patient and idle else timeout or 0.0
+        if await self._feed.news(wait_s) or patient:
+            for row in stats.iteration_stats(
+                self._scheduler, attention_dp=self.args.enable_attention_dp
+            ):
+                yield row
 
     async def get_kv_cache_events_async(
         self,
@@ -156,6 +185,7 @@ class BaseLLM:
         executor, self._executor = self._executor, None
         for result in list(self._results):
             result.abort()
+        self._transfers.close("the engine was shut down")
         if executor is not None:
             executor.shutdown()
 
@@ -176,24 +206,29 @@ class BaseLLM:
         check_gpus(args, len(visible_gpus()))
         return args
 
-    def _start(self) -> int:
+    def _start(self) -> Loaded:
         for name, value in (self.args.env_overrides or {}).items():
             os.environ[name] = str(value)
         logger.info(f"start MpiSession with {self.args.world_size} workers")
         executor = GenerationExecutorProxy()
-        plan = rank_plan(self.args, self._shape)
-        tokens = executor.start(plan, world_size=self.args.world_size, on_death=self._engine_died)
+        plan = rank_plan(self.args, self._shape, self._transfers.key)
+        executor.on_transfer = self._transfers.take
+        loaded = executor.start(plan, world_size=self.args.world_size, on_death=self._engine_died)
         self._executor = executor
-        logger.info(f"max_seq_len={self.max_seq_len}, KV cache of {tokens} tokens per rank")
-        return tokens * (self.args.tensor_parallel_size if self.args.enable_attention_dp else 1)
+        self._transfers.open(executor.transfer, loaded.kv_addresses)
+        logger.info(
+            f"max_seq_len={self.max_seq_len}, KV cache of {loaded.kv_tokens} tokens per rank"
+        )
+        return loaded
 
-    def _max_running(self) -> int:
-        """With attention DP every rank has a batch of its own."""
-        ranks = self.args.tensor_parallel_size if self.args.enable_attention_dp else 1
-        return (self.args.max_batch_size or 1) * ranks
+    @property
+    def _dp_size(self) -> int:
+        """With attention DP every rank has a batch and a KV cache of its own."""
+        return self.args.tensor_parallel_size if self.args.enable_attention_dp else 1
 
     def _engine_died(self, error: BaseException) -> None:
         logger.error(f"{error}")
+        self._transfers.close(str(error))
         for result in list(self._results):
             result.fail(RuntimeError(str(error)))
 
@@ -232,14 +267,7 @@ class BaseLLM:
         if isinstance(inputs, str):
             inputs = self.tokenizer.encode(inputs)
         tokens = [int(token) for token in inputs or ()]
-        if not tokens:
-            raise RequestError("The prompt is empty")
-        highest = max(tokens)
-        if highest >= self._vocabulary.size or min(tokens) < 0:
-            raise RequestError(
-                f"Token ID out of range: {highest} of a vocabulary of {self._vocabulary.size}"
-            )
-        return tokens
+        return check_tokens(tokens, self._vocabulary.size)
 
 
 class LLM(BaseLLM):

@@ -55,4 +55,18 @@ def update_llm_args_with_extra_dict(
                     else ""
                 )
                 logger.info(f"YAML overrides {name}{origin}")
-    return llm_args | llm_args_dict
+    return llm_args | _changes(llm_args, llm_args_dict)
+
+
+def _changes(llm_args: dict[str, Any], from_file: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file says otherwise than the command line.
+
+    A value that equals the other stays what it is: Dynamo's ``Backend.PYTORCH`` equals the file's
+    ``pytorch``, and Dynamo then asks whether it is ``in Backend``, which Python before 3.12 answers
+    for a member only (NVIDIA's image has 3.12, this one the distribution's).
+    """
+    return {
+        name: value
+        for name, value in from_file.items()
+        if name not in llm_args or llm_args[name] != value
+    }

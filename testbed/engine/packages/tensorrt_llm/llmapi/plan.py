@@ -2,14 +2,55 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from .._emulation.kv_state import Layout
 from .._emulation.model_files import ModelShape
 from .._emulation.rules import Plan, resolve_moe_sizes
 from .config_sections import MoeLoadBalancerConfig
 from .llm_args import TorchLlmArgs
 
+_DEFAULT_BACKEND = "NIXL"
+"""What DEFAULT stands for since release 1.3; before, it was UCX."""
 
-def rank_plan(args: TorchLlmArgs, shape: ModelShape) -> Plan:
-    """Return the plan of one engine, the same for all its ranks."""
+
+def kv_layout(args: TorchLlmArgs) -> Layout | None:
+    """Return how this engine's KV cache is stored and travels; None when it cannot travel."""
+    config = args.cache_transceiver_config
+    if config is None or config.backend is None:
+        return None
+    backend = _DEFAULT_BACKEND if config.backend == "DEFAULT" else config.backend
+    cache = args.kv_cache_config
+    return Layout(backend, cache.dtype, cache.tokens_per_block)
+
+
+def kv_ranks(args: TorchLlmArgs, dp_rank: int) -> list[int]:
+    """Return the ranks of the world that have one request's KV cache.
+
+    With attention DP one of each pipeline stage, else all.
+    """
+    if args.enable_attention_dp:
+        return list(range(dp_rank, args.world_size, args.tensor_parallel_size))
+    return list(range(args.world_size))
+
+
+def _transceiver_plan(args: TorchLlmArgs, kv_key: str) -> dict[str, Any] | None:
+    layout, config = kv_layout(args), args.cache_transceiver_config
+    if layout is None or config is None:
+        return None
+    return {
+        "backend": layout.backend,
+        "key": kv_key,
+        "max_tokens": config.max_tokens_in_buffer,
+        "timeout_ms": config.kv_transfer_timeout_ms,
+    }
+
+
+def rank_plan(args: TorchLlmArgs, shape: ModelShape, kv_key: str = "") -> Plan:
+    """Return the plan of one engine, the same for all its ranks.
+
+    ``kv_key`` has to be shown by who wants to fetch a KV cache.
+    """
     balancer = args.moe_config.load_balancer
     moe_tp, moe_ep, cluster = resolve_moe_sizes(
         args.tensor_parallel_size,
@@ -37,6 +78,7 @@ def rank_plan(args: TorchLlmArgs, shape: ModelShape) -> Plan:
         else cache.free_gpu_memory_fraction,
         "kv_max_tokens": cache.max_tokens,
         "kv_bytes_per_token": shape.kv_bytes_per_token(cache.dtype),
+        "transceiver": _transceiver_plan(args, kv_key),
     }
 
 
