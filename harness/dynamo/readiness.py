@@ -44,6 +44,7 @@ class Readiness:
     foreign: Callable[[Instance], bool] = lambda _: False
     waiting_for: str = "steps"
     seen: dict[Role, set[int]] = field(default_factory=lambda: {role: set() for role in Role})
+    last_answer: str = ""
     under_way: Future[Record] | None = None
     asker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=1))
 
@@ -80,12 +81,11 @@ class Readiness:
     def _answers(self) -> bool:
         record = self._canary()
         if record is None:
-            self.waiting_for = "the answer to the canary under way"
+            self.waiting_for = f"the answer to the canary under way{self.last_answer}"
             return False
         if not answered_tokens(record):
-            self.waiting_for = (
-                f"a canary answer with tokens; the last: {record!r} {record.body[:200]!r}"
-            )
+            self.last_answer = f"; the last: {record!r} {record.body[:200]!r}"
+            self.waiting_for = f"a canary answer with tokens{self.last_answer}"
             return False
         wanted = list(self.unproved or self.new)
         roles = [worker.placement.role for worker in wanted]

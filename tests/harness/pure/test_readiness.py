@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -181,6 +182,19 @@ def test_an_answer_without_tokens_is_no_answer(worlds: Worlds, said: Record) -> 
 
     assert not readiness.look()
     assert readiness.waiting_for.startswith("a canary answer with tokens; the last: ")
+
+
+def test_a_canary_that_hangs_does_not_hide_what_the_last_one_got(worlds: Worlds) -> None:
+    world = worlds.of(1)
+    world.instances, world.models, world.answers = [instance(1)], [MODEL], [answer(tokens=0)]
+    readiness, answered = world.readiness(), Event()
+    readiness.look()
+    readiness.ask = lambda _: answer() if answered.wait(20) else answer(tokens=0)
+
+    assert not readiness.look()
+    assert readiness.waiting_for.startswith("the answer to the canary under way; the last: ")
+    answered.set()
+    assert readiness.look()
 
 
 def test_it_becomes_ready_fact_by_fact(worlds: Worlds) -> None:
