@@ -46,13 +46,21 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+INTERIM_S = 15.0
+"""Seconds for the frontend to hear of a role that etcd has: milliseconds are usual."""
+
+
 @dataclass(frozen=True)
 class Interim:
-    """What a deployment is while a role is still missing: what is listed, what a request gets."""
+    """What a deployment is while a role is still missing: what is listed, what requests get.
+
+    ``records`` are those asked until one got the refusal that the release gives then, or time was
+    up; the last one counts.
+    """
 
     roles: tuple[Role, ...]
     models: tuple[str, ...]
-    record: Record
+    records: tuple[Record, ...]
 
 
 class Deployment:
@@ -283,8 +291,16 @@ class Deployment:
     def _look_at_interim(self) -> None:
         """Note what the deployment is while the roles that come next are missing."""
         roles = tuple(dict.fromkeys(worker.placement.role for worker in self.workers))
-        record = self._ask(canary_request(self.plan.context.settings.model_name))
-        self.interims.append(Interim(roles, self.frontend.models(), record))
+        expected = self.status_alone(roles[0])
+        request = canary_request(self.plan.context.settings.model_name)
+        records: list[Record] = []
+
+        def refused() -> bool:
+            records.append(self._ask(request))
+            return records[-1].status == expected
+
+        wait_until(refused, Deadline.after(INTERIM_S), watch=self.check_alive)
+        self.interims.append(Interim(roles, self.frontend.models(), tuple(records)))
 
     def _add(self, placements: Sequence[WorkerPlacement]) -> None:
         if not placements:

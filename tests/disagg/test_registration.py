@@ -46,6 +46,7 @@ class TestOneRoleAlone:
         [interim] = deployment.interims
         [role] = interim.roles
 
+        assert [record for record in interim.records if record.status == 200] == []
         assert not judge_refusal(
-            interim.record, status=deployment.status_alone(role), reason=role is Role.DECODE
+            interim.records[-1], status=deployment.status_alone(role), reason=role is Role.DECODE
         )
