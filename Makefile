@@ -1,7 +1,8 @@
 # The developer's verbs. Each is one line over a script that also runs by itself.
 .DEFAULT_GOAL := help
-.PHONY: help install venv lock qualify qualify-disagg test lint types report clean
+.PHONY: help install venv lock qualify qualify-disagg soak test lint types report clean
 RUN ?= runs/latest
+CYCLES ?= 25
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb what; do printf '  make %-14s %s\n' "$$verb" "$$what"; done
@@ -17,6 +18,9 @@ qualify: ## the whole proof on this machine: install, testbed up, pytest -m agg 
 
 qualify-disagg: ## the same for prefill and decode workers: pytest -m disagg --nodes 8
 	@ci/verb.sh qualify-disagg
+
+soak: ## one small deployment made and stopped CYCLES times (default 25): nothing may drift
+	@ci/verb.sh soak "$(CYCLES)"
 
 test: ## lint, types, tests of the suite itself, then both jobs of the suite on the testbed
 	@ci/verb.sh test

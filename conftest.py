@@ -9,6 +9,7 @@ pytest_plugins = [
     "fixtures.deployments",
     "fixtures.scaling",
     "fixtures.disruption",
+    "fixtures.cycles",
     "fixtures.serving",
     "fixtures.outcome",
     "fixtures.evidence",

@@ -30,14 +30,22 @@ class Busy(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """What is run: the tests of a mark, on so many nodes."""
+    """What is run: the tests of a mark, on so many nodes, with more words for pytest."""
 
     mark: str
     nodes: int
+    more: tuple[str, ...] = ()
 
 
 AGG = Job("agg", 4)
 DISAGG = Job("disagg", 8)
+
+
+def soak(cycles: int) -> Job:
+    """Return the job that deploys and stops one single-node worker with online EPLB many times."""
+    config = "/mnt/engine_configs/deepseek_r1/simple/agg_wide_ep.yaml"
+    shape = ("--max-replicas", "1", "--replica-engine-config", config)
+    return Job("agg", 1, ("-k", "agg-replicas and cycles", "--cycles", str(cycles), *shape))
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ class _Testbed:
     def pytest(self, job: Job, *more: str | Path) -> int:
         """Run the tests of a job in an allocation, and return pytest's exit code."""
         nodes = str(job.nodes)
-        words = ["pytest", "-m", job.mark, "--nodes", nodes, *more]
+        words = ["pytest", "-m", job.mark, "--nodes", nodes, *job.more, *more]
         self._say(f"{' '.join(map(str, words))}, in an allocation of the testbed")
         return self._part("run", "--nodes", nodes, "--", *words, timeout_s=RUN_TIMEOUT_S)
 

@@ -1,4 +1,4 @@
-"""``make qualify`` and ``make qualify-disagg``: a job of the suite, proved on this machine."""
+"""``make qualify``, ``qualify-disagg`` and ``soak``: a job of the suite, proved on this machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from ci.on_testbed import AGG, DISAGG, Busy, new_run_dir, run_suite
+from ci.on_testbed import AGG, DISAGG, Busy, Job, new_run_dir, run_suite, soak
 from ci.stages import Stages
 from ci.summary import exit_code_of, verdict_line
 from reports.facts import read_verdict
@@ -19,10 +19,11 @@ def main(argv: list[str]) -> int:
         "--spent-s", type=float, default=0.0, help="seconds already spent installing"
     )
     parser.add_argument("--disagg", action="store_true", help="the disaggregated job")
+    parser.add_argument("--soak", type=int, metavar="N", help="one deployment, N times over")
     options = parser.parse_args(argv)
     started_s = time.monotonic() - options.spent_s
-    job = DISAGG if options.disagg else AGG
-    run_dir = new_run_dir(f"qualify-{job.mark}" if options.disagg else "qualify")
+    job, purpose = _job(options)
+    run_dir = new_run_dir(purpose)
     try:
         done = run_suite(job, Stages(), run_dir=run_dir, say=_say)
     except Busy as busy:
@@ -40,6 +41,13 @@ def main(argv: list[str]) -> int:
     seconds = time.monotonic() - started_s
     _say(verdict_line(verdict, done.exit_code, seconds=seconds, run_dir=run_dir))
     return exit_code_of(verdict, done.exit_code, down_failed=done.down_failed)
+
+
+def _job(options: argparse.Namespace) -> tuple[Job, str]:
+    """Return what is to be run, and what its run directory is called for."""
+    if options.soak is not None:
+        return soak(options.soak), "soak"
+    return (DISAGG, "qualify-disagg") if options.disagg else (AGG, "qualify")
 
 
 def _say(line: str) -> None:

@@ -244,7 +244,7 @@ class QualificationRun:
         if plan.placement.topology.disaggregated:
             self.reach(name)
         deployment = Deployment(
-            plan.again() if generation else plan,
+            plan.again(generation) if generation else plan,
             slurm=self.slurm,
             directory=self.directory,
             ask=lambda request: self.ask(request, timeout_s=CANARY_TIMEOUT_S),

@@ -80,6 +80,8 @@ class Deployment:
         self.all_steps: list[Step] = []
         self.instances_before_workers: tuple[Instance, ...] = ()
         self.interims: list[Interim] = []
+        self.ready_after_s = 0.0
+        """Seconds from the first step to the first answer; 0 until then."""
         self._slurm = slurm
         self._directory = directory
         self._ask = ask
@@ -156,6 +158,7 @@ class Deployment:
 
     def start(self) -> None:
         """Start the services, then the first workers; return when requests succeed."""
+        begun = Deadline.after(self.plan.budget_s)
         try:
             self._start_services()
             groups = self.plan.placement.initial
@@ -166,6 +169,7 @@ class Deployment:
         except BaseException:  # Ctrl-C while loading too must not leave steps behind
             self.abandon()
             raise
+        self.ready_after_s = begun.elapsed_s
         self.state = State.SERVING
 
     def scale(self, role: Role, replicas: int) -> list[StopReport]:

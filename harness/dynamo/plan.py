@@ -33,9 +33,12 @@ class DeploymentPlan:
         """The topology's name."""
         return self.context.name
 
-    def again(self) -> DeploymentPlan:
-        """Return the same deployment under another name: for the second time on the same nodes."""
-        name = f"{self.name}-again"
+    def again(self, generation: int) -> DeploymentPlan:
+        """Return the same deployment under another name: for a later time on the same nodes.
+
+        Generation 1 is the second time.
+        """
+        name = f"{self.name}-again" if generation == 1 else f"{self.name}-again{generation}"
         log_folder = self.context.log_folder.with_name(name)
         return replace(self, context=replace(self.context, name=name, log_folder=log_folder))
 

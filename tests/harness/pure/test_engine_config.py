@@ -25,6 +25,7 @@ SHAPES = {
     "deepseek_r1/wide_ep/wide_ep_prefill.yaml": 16,
     "deepseek_r1/wide_ep/wide_ep_decode.yaml": 16,
     "deepseek_r1/simple/agg.yaml": 4,
+    "deepseek_r1/simple/agg_wide_ep.yaml": 4,
     "deepseek_r1/simple/prefill.yaml": 4,
     "deepseek_r1/simple/decode.yaml": 4,
     "deepseek_r1/simple/prefill_two_nodes.yaml": 8,
