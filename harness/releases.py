@@ -123,6 +123,31 @@ RANK_LINE = (
 MODEL_INIT_LINE = r"Model init total -- (?P<seconds>[0-9.]+)s"
 """A rank's end of loading, TensorRT-LLM 1.0 to 1.3."""
 
+STOP_GRACE_S = 5.0
+"""Dynamo's pause after it left discovery (DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS)."""
+
+STOP_DRAIN_S = 30.0
+"""The most that Dynamo 1.4.2 waits for requests and transfers in flight."""
+
+STOP_CLEANUP_S = 30.0
+"""The most that it gives the engine to clean up."""
+
+STOP_RANKS_S = 55.0
+"""For the ranks to leave MPI and give back their memory, on a busy node."""
+
+STOP_STAGES = (
+    ("unregistered", r"unregistering endpoints from discovery"),
+    ("drained", r"Drain complete|All in-flight requests drained"),
+    ("engine cleaned up", r"Running engine cleanup before runtime shutdown"),
+    ("runtime ended", r"Runtime shutdown initiated|Received shutdown signal, shutting down Distr"),
+    ("ranks ended", r"worker rank\d+ quited"),
+)
+"""What a worker says on its way out, in this order; each release says some of it.
+
+The first, second and fourth are Dynamo's (1.0.2 and later; before, the fourth alone), the third is
+Dynamo's where it stops the engine itself, the last is TensorRT-LLM's.
+"""
+
 ENGINE_VERSION_LINE = r"\[TensorRT-LLM\] TensorRT.LLM version: (?P<version>\S+)"
 """What ``import tensorrt_llm`` prints."""
 

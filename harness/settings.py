@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import SettingsError
+from harness.releases import STOP_CLEANUP_S, STOP_DRAIN_S, STOP_GRACE_S, STOP_RANKS_S
 from harness.sites import SiteFile, load_site, select_site
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -107,8 +108,11 @@ class Settings(BaseModel):
     start_timeout_s: float = Field(
         1800, gt=0, description="seconds for a worker to load and register"
     )
-    stop_timeout_s: float = Field(
-        120, gt=0, description="seconds for an orderly shutdown before escalation"
+    stop_timeout_s: float | None = Field(
+        None,
+        gt=0,
+        description="seconds for an orderly shutdown before escalation; default: the product's "
+        "own grace and drain, and as much again for its ranks (120)",
     )
     gpu_idle_mib: int = Field(
         1024, ge=0, description="GPU memory in use below which a GPU counts as idle, MiB"
@@ -119,6 +123,15 @@ class Settings(BaseModel):
     environment: dict[str, str] = Field(
         default_factory=dict, description="further variables for every step (site file)"
     )
+
+    @property
+    def stop_budget_s(self) -> float:
+        """Seconds from TERM to escalation: STOP_TIMEOUT_S, or what the product may need itself."""
+        if self.stop_timeout_s is not None:
+            return self.stop_timeout_s
+        grace = self.environment.get("DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS")
+        grace_s = float(grace) if grace else STOP_GRACE_S
+        return grace_s + STOP_DRAIN_S + STOP_CLEANUP_S + STOP_RANKS_S
 
     @property
     def model_name(self) -> str:

@@ -190,7 +190,7 @@ class Deployment:
     def kill(self, worker: Worker) -> KillReport:
         """Kill all ranks of a worker, and wait until its instance is gone; the others go on."""
         self.workers.remove(worker)
-        budget_s = self.lease_ttl_s + self.plan.context.settings.stop_timeout_s
+        budget_s = self.lease_ttl_s + self.plan.context.settings.stop_budget_s
         report = kill_worker(
             self._slurm, worker, registered=lambda: self.is_registered(worker), budget_s=budget_s
         )
@@ -209,7 +209,7 @@ class Deployment:
     def stop_workers(self, workers: Sequence[Worker]) -> list[StopReport]:
         """Stop workers in an orderly way, together; the others go on."""
         pairs = [(worker.step, lambda w=worker: self.is_registered(w)) for worker in workers]
-        reports = stop_steps(self._slurm, pairs, budget_s=self.plan.context.settings.stop_timeout_s)
+        reports = stop_steps(self._slurm, pairs, budget_s=self.plan.context.settings.stop_budget_s)
         self._crew.live = [worker for worker in self.workers if worker not in workers]
         for report in reports:
             self._directory.event(
@@ -219,7 +219,7 @@ class Deployment:
 
     def stop_services(self) -> StopReport:
         """Stop the frontend, NATS and etcd, in this order within their step."""
-        budget_s = self.plan.context.settings.stop_timeout_s
+        budget_s = self.plan.context.settings.stop_budget_s
         [report] = stop_steps(
             self._slurm,
             [(self.frontend_step, never_registered)],

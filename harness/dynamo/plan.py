@@ -53,7 +53,7 @@ class DeploymentPlan:
         """Seconds the deployment may take to be ready and to stop again."""
         settings = self.context.settings
         loads = len(self.placement.initial) * settings.start_timeout_s
-        return FRONTEND_BUDGET_S + loads + settings.stop_timeout_s
+        return FRONTEND_BUDGET_S + loads + settings.stop_budget_s
 
 
 @dataclass(frozen=True)

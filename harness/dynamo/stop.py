@@ -6,14 +6,19 @@ memory and GPU memory behind.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harness.deadline import Deadline, wait_until
 from harness.errors import ProductError, SlurmError
+from harness.logs import LogLine, read_lines
+from harness.releases import STOP_STAGES
 from harness.slurm.client import Slurm
 from harness.slurm.step import Step
 from harness.slurm.words import TaskEnd, describe_ends
+
+_STAGES = [(name, re.compile(pattern)) for name, pattern in STOP_STAGES]
 
 KILL_BUDGET_S = 60.0
 """Seconds for a killed step to leave Slurm's list: KillWait (usually 30 s) and as much again."""
@@ -32,6 +37,15 @@ class StopReport:
     ended_s: float | None
     escalated: bool
     gone_from_slurm: bool
+    stages: tuple[str, ...] = ()
+    """What the worker said on its way out, in the order of saying (see ``STOP_STAGES``)."""
+
+    @property
+    def in_order(self) -> bool:
+        """Whether what it said came in the order in which it has to happen."""
+        order = [name for name, _ in STOP_STAGES]
+        places = [order.index(name) for name in self.stages]
+        return places == sorted(places)
 
     @property
     def orderly(self) -> bool:
@@ -54,6 +68,8 @@ class StopReport:
             parts.append(f"only when killed, its budget of {self.budget_s:.0f} s was over")
         if self.task_ends:
             parts.append(describe_ends(self.task_ends))
+        if self.stages:
+            parts.append(f"it said: {', '.join(self.stages)}")
         return "; ".join(parts)
 
 
@@ -163,4 +179,15 @@ def _report(slurm: Slurm, each: _Stopping, budget_s: float) -> StopReport:
         ended_s=each.ended_s,
         escalated=each.escalated,
         gone_from_slurm=gone,
+        stages=stages_of(read_lines(step.err)),
     )
+
+
+def stages_of(lines: Iterable[LogLine]) -> tuple[str, ...]:
+    """Return the stages of a stop that a log tells of, each at its first mention."""
+    seen: dict[str, None] = {}
+    for line in lines:
+        for name, pattern in _STAGES:
+            if pattern.search(line.text):
+                seen.setdefault(name)
+    return tuple(seen)

@@ -160,3 +160,17 @@ def test_the_variables_of_a_site_reach_the_settings(load: Load) -> None:
 
 def test_an_option_is_spelt_with_dashes() -> None:
     assert option_name("num_gpus_per_node") == "--num-gpus-per-node"
+
+
+@pytest.mark.parametrize(
+    ("settings", "budget_s"),
+    [
+        ({}, 120.0),
+        ({"stop_timeout_s": 15}, 15.0),
+        ({"environment": {"DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS": "60"}}, 175.0),
+    ],
+)
+def test_the_budget_of_a_stop_follows_the_products_own(
+    settings: dict[str, object], budget_s: float
+) -> None:
+    assert Settings(**settings).stop_budget_s == budget_s

@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from harness.deadline import Deadline, wait_until
-from harness.dynamo.stop import StopReport, kill_steps, never_registered, stop_steps
+from harness.dynamo.stop import (
+    StopReport,
+    kill_steps,
+    never_registered,
+    stages_of,
+    stop_steps,
+)
 from harness.errors import SlurmError
+from harness.logs import parse_line
 from harness.slurm.step import Step
 from harness.slurm.words import TaskEnd
 from tests.harness.pure.step_kit import DEAF, RUNS, UNTIL_TERM, LocalSlurm, local_slurm
@@ -192,3 +199,39 @@ def test_waiting_for_a_step_to_be_gone_has_an_end(slurm: LocalSlurm) -> None:
     assert not slurm.client.wait_gone(step.step_id, Deadline.after(0.3))
     stop(slurm, step)
     assert slurm.client.wait_gone(step.step_id, Deadline.after(20))
+
+
+STAGES_LOG = """\
+0: INFO graceful_shutdown: Signal handlers set up for graceful shutdown (discovery unregister)
+0: INFO graceful_shutdown: Received shutdown signal; unregistering endpoints from discovery
+0: INFO main: All in-flight requests drained
+0: INFO graceful_shutdown: Drain complete
+0: INFO dynamo_runtime::runtime: Runtime shutdown initiated
+12: WARNING:root:worker rank12 quited
+3: WARNING:root:worker rank3 quited
+"""
+
+
+def told(log: str) -> tuple[str, ...]:
+    return stages_of(parse_line(at, line) for at, line in enumerate(log.splitlines(), start=1))
+
+
+def stopped(*stages: str) -> StopReport:
+    return StopReport("agg-0", "7.1", 0, (), 120, 0.1, 6.0, False, True, stages)  # noqa: FBT003
+
+
+def test_the_stages_of_a_stop_are_read_from_the_workers_own_words() -> None:
+    assert told(STAGES_LOG) == ("unregistered", "drained", "runtime ended", "ranks ended")
+    assert stopped(*told(STAGES_LOG)).in_order
+
+
+def test_ranks_that_end_before_the_drain_are_out_of_order() -> None:
+    lines = STAGES_LOG.splitlines()
+    early = "\n".join([lines[-1], *lines[:-1]])
+
+    assert not stopped(*told(early)).in_order
+
+
+def test_a_release_that_says_less_is_in_order_too() -> None:
+    assert stopped("unregistered", "ranks ended").in_order
+    assert stopped().in_order
