@@ -12,5 +12,6 @@ pytest_plugins = [
     "fixtures.cycles",
     "fixtures.serving",
     "fixtures.outcome",
+    "fixtures.journal",
     "fixtures.evidence",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reports.facts import counts_text
+from reports.facts import CUT_SHORT, counts_text, cut_short
 
 
 def verdict_line(
@@ -15,7 +15,7 @@ def verdict_line(
 ) -> str:
     """Return verdict, counts, whether the engine is emulated, seconds, and the path of the report.
 
-    ``verdict`` is the content of ``verdict.json``, empty when the run wrote none.
+    ``verdict`` is the content of ``verdict.json``, empty when the run left nothing to judge by.
     """
     parts = [*_outcome(verdict, exit_code), f"{seconds:.0f} s", _where(run_dir)]
     return "; ".join(parts)
@@ -24,7 +24,9 @@ def verdict_line(
 def _outcome(verdict: Mapping[str, Any], exit_code: int) -> list[str]:
     if not verdict:
         return [f"INVALID: no verdict was written, pytest ended with {exit_code}"]
-    outcome = [f"{verdict.get('verdict', 'INVALID')}: {counts_text(verdict)}"]
+    counts = counts_text(verdict)
+    said = f"{CUT_SHORT} ({counts})" if cut_short(verdict) else counts
+    outcome = [f"{verdict.get('verdict', 'INVALID')}: {said}"]
     if verdict.get("emulated") is True:
         outcome.append("emulated engine")
     return outcome

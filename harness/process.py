@@ -20,7 +20,11 @@ class Completed:
 
 
 class CommandTimeout(InfraError):
-    """A program did not end within its deadline and was killed."""
+    """A program did not end within its deadline and was killed; ``output`` is what it had said."""
+
+    def __init__(self, message: str, *, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
 
 
 class CommandMissing(InfraError):
@@ -53,6 +57,7 @@ def run(
     except subprocess.TimeoutExpired as expired:
         raise CommandTimeout(
             f"`{' '.join(argv)}` did not end within {timeout_s:.0f} s{_said(expired)}",
+            output=_text(expired.stdout),
         ) from expired
     except OSError as refused:
         raise CommandMissing(
@@ -62,7 +67,10 @@ def run(
 
 
 def _said(expired: subprocess.TimeoutExpired) -> str:
-    raw = expired.stderr or b""
-    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+    text = _text(expired.stderr)
     last = text.strip().splitlines()[-1:] or [""]
     return f"; its last words: {last[0]}" if last[0] else ""
+
+
+def _text(raw: bytes | str | None) -> str:
+    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw or ""

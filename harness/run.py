@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from harness.disruptions import Disruptions
 from harness.dynamo.deployment import Deployment, OnProgress, State
-from harness.dynamo.shutdown import Shutdown, shut_down
+from harness.dynamo.shutdown import Shutdown, measure, shut_down
 from harness.errors import HarnessError, PlanError, QualificationError
 from harness.facts import run_facts
+from harness.guard.guard import RunGuard
 from harness.http import Http
 from harness.measures import Measures
 from harness.nodes.inspection import NodeInspector
@@ -64,6 +65,9 @@ class QualificationRun:
         self.allocation = allocation
         check_settings(self.settings, request.topologies, environ)
         self.slurm = Slurm(allocation.job_id, environ)
+        self.slurm.on_away = lambda words, seconds: directory.event(
+            "slurmctld was away", {"said": words, "seconds": round(seconds, 1)}
+        )
         head = take_nodes(allocation, 1, head_node=self.settings.head_node)[0]
         address = self.settings.head_node_ip or self.slurm.node_address(head)
         self.plan = plan_run(request, allocation, head_address=address)
@@ -86,6 +90,13 @@ class QualificationRun:
             gpu_tolerance_mib=self.settings.gpu_tolerance_mib,
         )
         self.baseline = self.keeper.baseline
+        self.guard = RunGuard(
+            self.slurm,
+            directory,
+            nodes=self.plan.nodes,
+            drain_s=self.settings.stop_budget_s,
+            account=self.settings.account,
+        )
         self.references: dict[str, Record] = {}
         self._on_progress = on_progress
         self._deployments: dict[tuple[str, int], Once[Deployment]] = {}
@@ -136,7 +147,8 @@ class QualificationRun:
 
     def check_nodes_clean(self, nodes: Sequence[str]) -> None:
         """Raise :class:`~harness.errors.ResidueError` for what ended steps left on these nodes."""
-        self.keeper.check_clean(nodes, self._all_steps())
+        deployment = self._live.name if self._live else "run"
+        self.keeper.check_clean(nodes, self._all_steps(), deployment=deployment)
 
     def start_load(self) -> SteadyLoad:
         """Start a steady stream of requests to the live frontend; the caller stops it."""
@@ -205,6 +217,7 @@ class QualificationRun:
         self._stop_live()
         if self.baseline.made:
             self.inspector.sweep("end")
+        self.guard.dismiss()
 
     def _frontend_http(self) -> Http:
         if self._live is None:
@@ -234,6 +247,7 @@ class QualificationRun:
         return reached
 
     def _deploy(self, name: str, generation: int) -> Deployment:
+        self.guard.post()
         self.baseline.get()
         if generation:
             self.shutdown(name, generation=generation - 1)
@@ -276,6 +290,7 @@ class QualificationRun:
             ],
             listed=self.slurm.steps,
         )
+        measure(shutdown, self.measures, where=deployment.name)
         self._live = None
         return shutdown
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from reports.commands import run
 from reports.errors import ReportError
-from reports.facts import facts_of
+from reports.facts import RunFacts, facts_of
+from reports.missing import PATTERN, RESULTS, complete_results, missing_results
 from reports.opening import open_at_top
 from reports.outside import has_policy, keep_inside, outside_addresses
 from reports.toolchain import RENDERER, Toolchain, ensure_toolchain
@@ -25,10 +26,12 @@ def render(run_dir: Path, say: Callable[[str], None]) -> Path:
     fails, or the page would load something from outside.
     """
     run_dir = run_dir.resolve()
-    results = _results(run_dir)
+    _check_results(run_dir)
     tools = ensure_toolchain(say)
     with tempfile.TemporaryDirectory(prefix=".report.", dir=run_dir) as room:
-        page = open_at_top(keep_inside(_generate(tools, results, room=Path(room))))
+        results = complete_results(run_dir, Path(room))
+        page = _generate(tools, results, facts_of(run_dir), room=Path(room))
+        page = open_at_top(keep_inside(page))
         check_inside(page)
         draft = Path(room) / REPORT
         draft.write_text(page, encoding="utf-8")
@@ -46,22 +49,20 @@ def check_inside(page: str) -> None:
         )
 
 
-def _results(run_dir: Path) -> Path:
+def _check_results(run_dir: Path) -> None:
     if not run_dir.is_dir():
         raise ReportError(f"no run directory {run_dir}", hint="name one of runs/, as runs/latest")
-    results = run_dir / "allure-results"
-    if not any(results.glob("*-result.json")):
+    results = run_dir / RESULTS
+    if not any(results.glob(PATTERN)) and not missing_results(run_dir):
         raise ReportError(
             f"{results} holds no test result",
             hint="a run that stopped before its first test has none",
         )
-    return results
 
 
-def _generate(tools: Toolchain, results: Path, *, room: Path) -> str:
+def _generate(tools: Toolchain, results: Path, about: RunFacts, *, room: Path) -> str:
     """Have Allure write the page into ``room`` and return it."""
     output, facts = room / "output", room / "facts.json"
-    about = facts_of(results.parent)
     content = {"name": about.name, "variables": dict(about.variables), "output": str(output)}
     facts.write_text(json.dumps(content), encoding="utf-8")
     said = run(

@@ -1,4 +1,4 @@
-"""The command line of the testbed: up, run, shell, exec, status, down, image build."""
+"""The command line of the testbed: up, run, shell, exec, status, slurmctld, down, image build."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from testbed.cluster.controller import start_controller, stop_controller
 from testbed.cluster.errors import TestbedError
 from testbed.cluster.hosts import enter_command
 from testbed.cluster.images import provide_image
@@ -70,6 +71,9 @@ def build_parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("status", help="nodes, jobs, steps with their tasks, GPU memory")
     verb.add_argument("--json", action="store_true", help="as JSON (fields: testbed/README.md)")
     verb.set_defaults(act=_status)
+    verb = verbs.add_parser("slurmctld", help="stop and start slurmctld; what runs goes on")
+    verb.add_argument("action", choices=["stop", "start", "restart"], help="restart does both")
+    verb.set_defaults(act=_slurmctld)
     verb = verbs.add_parser("down", help="end the cluster and everything in it; leaves nothing")
     verb.set_defaults(act=_down)
     verb = verbs.add_parser("image", help="the container image")
@@ -157,6 +161,14 @@ def _status(options: argparse.Namespace, state: StateFolder) -> int:
     facts = status(state)
     print(json.dumps(facts, indent=2) if options.json else as_text(facts))
     return 0 if facts["up"] and not facts["problems"] else 1
+
+
+def _slurmctld(options: argparse.Namespace, state: StateFolder) -> int:
+    if options.action != "start":
+        stop_controller(require_up(state))
+    if options.action != "stop":
+        start_controller(require_up(state))
+    return 0
 
 
 def _image(_options: argparse.Namespace, state: StateFolder) -> int:

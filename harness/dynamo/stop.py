@@ -24,6 +24,10 @@ KILL_BUDGET_S = 60.0
 """Seconds for a killed step to leave Slurm's list: KillWait (usually 30 s) and as much again."""
 
 
+GONE_BUDGET_S = 120.0
+"""Seconds for an ended step to leave Slurm's list: 70 were seen after slurmctld had been away."""
+
+
 @dataclass(frozen=True)
 class StopReport:
     """How one step stopped. Times are seconds after the TERM; ``None`` for what did not happen."""
@@ -55,13 +59,15 @@ class StopReport:
     @property
     def left_first(self) -> bool:
         """Whether the instance was seen to leave discovery before the step ended."""
-        if self.unregistered_s is None or self.ended_s is None:
+        if self.unregistered_s is None:
             return False
-        return self.unregistered_s <= self.ended_s
+        return self.ended_s is None or self.unregistered_s <= self.ended_s
 
     def __str__(self) -> str:
         ended = (
-            f"ended {self.ended_s:.1f} s after TERM" if self.ended_s is not None else "did not end"
+            f"ended {self.ended_s:.1f} s after TERM"
+            if self.ended_s is not None
+            else "did not end by itself, then"
         )
         parts = [f"{self.name} (step {self.step_id}) {ended} with exit code {self.exit_code}"]
         if self.escalated:
@@ -167,7 +173,7 @@ def _escalate(slurm: Slurm, stopping: Sequence[_Stopping]) -> None:
 
 def _report(slurm: Slurm, each: _Stopping, budget_s: float) -> StopReport:
     step = each.step
-    gone = slurm.wait_gone(step.step_id, Deadline.after(KILL_BUDGET_S)) if step.step_id else True
+    gone = slurm.wait_gone(step.step_id, Deadline.after(GONE_BUDGET_S)) if step.step_id else True
     step.refresh()
     return StopReport(
         name=step.name,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import InfraError, NodeOccupied, PortTaken
 from harness.nodes.occupied import require_readable
+from harness.nodes.question import LiveStep
 from harness.nodes.residue import Residue, find_occupied, find_residue
 from harness.nodes.snapshot import Snapshot, parse_snapshots
 from harness.nodes.words import in_words
@@ -107,11 +108,12 @@ class NodeInspector:
         stopped_steps: Collection[str],
         services_stopped: bool,
         tolerance_mib: int,
+        live_steps: Sequence[LiveStep] = (),
     ) -> list[Residue]:
         """Return what ended steps left on the nodes of ``after``.
 
         All earlier snapshots help to tell what is ours. The ports count once the services have been
-        stopped.
+        stopped. ``live_steps`` are workers that have not ended.
         """
         return find_residue(
             baseline,
@@ -121,7 +123,12 @@ class NodeInspector:
             tolerance_mib=tolerance_mib,
             ports=self._all_ports() if services_stopped else (),
             own_shm_prefixes=(self.own_shm_prefix,),
+            live_steps=live_steps,
         )
+
+    def keep(self, name: str, value: object) -> None:
+        """Write something that was seen as JSON to the run directory."""
+        self._directory.write_json(name, value)
 
     @property
     def own_shm_prefix(self) -> str:

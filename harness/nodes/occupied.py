@@ -8,14 +8,12 @@ from dataclasses import dataclass
 
 from harness.compat import StrEnum
 from harness.errors import InfraError
+from harness.nodes.attribution import attribute
 from harness.nodes.eplb import DEFAULT_PREFIXES, eplb_entries
+from harness.nodes.ownership import Ownership
+from harness.nodes.question import Question
 from harness.nodes.snapshot import NodeSnapshot, ShmEntry, Snapshot
-from harness.nodes.words import (
-    file_holder_words,
-    file_words,
-    gpu_holder_words,
-    gpu_words,
-)
+from harness.nodes.words import file_holder_words, file_words, gpu_words
 
 
 class NodeUnreadable(InfraError):
@@ -87,9 +85,12 @@ def _stale(node: NodeSnapshot, entry: ShmEntry) -> Occupied:
 def _busy_gpus(node: NodeSnapshot, idle_mib: int) -> Iterator[Occupied]:
     for gpu in node.gpus or ():
         if (gpu.memory_used_mib or 0) > idle_mib:
+            used_mib = gpu.memory_used_mib or 0
+            nobodys = Ownership(node, {}, frozenset(), ())
+            held = attribute(Question(nobodys, gpu, None, used_mib, idle_mib))
             sentence = (
-                f"{gpu_words(node, gpu)} is in use before the start: {gpu.memory_used_mib} MiB, "
-                f"idle is at most {idle_mib} MiB; {gpu_holder_words(node, node.apps_on(gpu.uuid))}"
+                f"{gpu_words(node, gpu)} is in use before the start: {used_mib} MiB, "
+                f"idle is at most {idle_mib} MiB; {held.words}"
             )
             way_out = "end what uses it, wait for the memory to come back, or take other nodes"
             yield Occupied(OccupiedKind.GPU, node.node, gpu.uuid, sentence, way_out)

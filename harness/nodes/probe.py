@@ -26,10 +26,15 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 SCHEMA = 1
 SHM = "/dev/shm"  # noqa: S108 - the subject
+NUMA = "/sys/devices/system/node"
+DRIVER_GPUS = "/proc/driver/nvidia/gpus"  # one folder a GPU, named by its place on the PCI bus
+# A device of the driver by what /proc/<pid>/fd says: in a container's root its path may go on
+# before /dev, and a node that was made anew leaves the old one marked as deleted.
+DEVICE = re.compile(r"(?:^|/)dev/(nvidia[^ ]*)(?: \(deleted\))?$")
 LINE_BYTES = 1000
 PART_CHARACTERS = 440  # JSON inside JSON at most doubles in length; the rest is a part's frame
 # What nvidia-smi is asked, and our names for it; names stand last because they may hold a comma.
@@ -81,17 +86,48 @@ def unreadable(what: str, *details: str) -> Document:
     return {"errors": [{"what": what, "detail": detail} for detail in details]}
 
 
-def read_process(pid: int) -> Optional[Process]:
-    """Return a process, or None for a kernel thread and for the dead, who hold nothing.
+def read_process(pid: int) -> Optional[Tuple[Process, str]]:
+    """Return a process and its folder in /proc; None for kernel threads and for who holds nothing.
 
     A zombie with living threads is not dead: a thread that is stuck in a driver keeps its memory.
+    What they share is then seen in the folder of such a thread alone.
     """
     line = read_bytes(f"/proc/{pid}/stat").decode("utf-8", "replace")
     name, rest = line[line.index("(") + 1 : line.rindex(")")], line[line.rindex(")") + 2 :].split()
     kernel_thread, threads = int(rest[6]) & 0x00200000, int(rest[17])  # PF_KTHREAD
     if kernel_thread or (rest[0] in "ZX" and threads <= 1):
         return None
-    return Process(pid, int(rest[1]), int(rest[19]), os.stat(f"/proc/{pid}").st_uid, name)
+    process = Process(pid, int(rest[1]), int(rest[19]), os.stat(f"/proc/{pid}").st_uid, name)
+    return process, living_thread(pid) if rest[0] in "ZX" else f"/proc/{pid}"
+
+
+def living_thread(pid: int) -> str:
+    """Return the folder in /proc of a thread that has not ended; ProcessLookupError if all have."""
+    for thread in sorted(os.listdir(f"/proc/{pid}/task"), key=int):
+        folder = f"/proc/{pid}/task/{thread}"
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if read_bytes(f"{folder}/stat").rpartition(b") ")[2][:1] not in b"ZX":
+                return folder
+    raise ProcessLookupError(pid)
+
+
+def open_files(folder: str) -> Iterator[Tuple[str, str]]:
+    """Yield place and target of each open file, by a folder in /proc; nothing is opened."""
+    for name in os.listdir(f"{folder}/fd"):
+        place = f"{folder}/fd/{name}"
+        try:
+            target = os.readlink(place)
+        except FileNotFoundError:  # closed meanwhile
+            continue
+        yield place, target
+
+
+def pid_namespace(pid: str) -> Optional[str]:
+    """Return the name of a process's PID namespace; None if it cannot be read."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return None
 
 
 def short_cmdline(pid: int) -> str:
@@ -113,17 +149,21 @@ class Scanner:
         self.shm_names = set()  # type: Set[str]
         self.listeners = []  # type: List[Document]
         self.sockets = {}  # type: Dict[str, int]
+        self.devices = {}  # type: Dict[int, Set[str]]
         self.processes = {}  # type: Dict[int, Process]
         self.claims = {}  # type: Dict[int, Claim]
         self.unread = {}  # type: Dict[int, Set[int]]
 
     def run(self, emit: Emit) -> None:
         """Emit parts of the document, the cheap ones first; a later one replaces an earlier one."""
-        for look in (self.list_shm, self.read_memory, self.list_listeners, self.walk_processes):
+        cheap = (self.list_shm, self.read_memory, self.read_numa, self.list_listeners)
+        # The driver's own files come last: reading them can hang where the driver does.
+        for look in (*cheap, self.walk_processes, self.read_gpu_devices):
             try:
                 emit(look())
             except (OSError, ValueError, LookupError) as problem:
-                emit(unreadable(look.__name__.partition("_")[2], repr(problem)))
+                said = f"{type(problem).__name__}: {problem}"
+                emit(unreadable(look.__name__.partition("_")[2], said))
 
     def list_shm(self) -> Document:
         """List /dev/shm with all its folders; who holds a file is not known yet."""
@@ -147,6 +187,42 @@ class Scanner:
         """Read MemAvailable, in kB in the file."""
         found = re.findall(rb"MemAvailable:\s+(\d+) kB", read_bytes("/proc/meminfo"))
         return {"memory_available_mib": int(found[0]) // 1024}
+
+    def read_numa(self) -> Document:
+        """Read what each NUMA node with memory has of it, in kB in the file, and its CPUs.
+
+        A node without CPUs is memory of a device: a coherent GPU's, as on GB200, or CXL memory.
+        """
+        nodes = []
+        for name in sorted(os.listdir(NUMA)):
+            if not re.match(r"node\d+$", name):
+                continue
+            text = read_bytes(f"{NUMA}/{name}/meminfo")
+            rows = re.findall(rb"\b(MemTotal|MemFree|FilePages|Shmem):\s+(\d+) kB", text)
+            mib = {key.decode(): int(size) // 1024 for key, size in rows}
+            if mib["MemTotal"]:  # a GPU has eight nodes for its partitions, most of them empty
+                node = {"id": int(name[4:]), "total_mib": mib["MemTotal"]}
+                node.update(free_mib=mib["MemFree"], file_pages_mib=mib["FilePages"])
+                cpus = read_bytes(f"{NUMA}/{name}/cpulist").decode().strip()
+                nodes.append(dict(node, shmem_mib=mib["Shmem"], cpus=cpus))
+        return {"numa": sorted(nodes, key=lambda node: node["id"])}
+
+    def read_gpu_devices(self) -> Document:
+        """Read which /dev/nvidia<minor> and which NUMA node a GPU is, by the driver's own word.
+
+        The minor need not be nvidia-smi's index. Only a GPU whose memory is a NUMA node says so.
+        """
+        devices = []
+        for place in sorted(os.listdir(DRIVER_GPUS)):
+            text = read_bytes(f"{DRIVER_GPUS}/{place}/information").decode("utf-8", "replace")
+            said = dict(re.findall(r"^(GPU UUID|Device Minor):\s*(\S+)", text, re.MULTILINE))
+            status = b""
+            with contextlib.suppress(OSError):
+                status = read_bytes(f"{DRIVER_GPUS}/{place}/numa_status")
+            node = [int(number) for number in re.findall(rb"Node:\s*(\d+)", status)]
+            device = {"uuid": said["GPU UUID"], "minor": int(said["Device Minor"])}
+            devices.append(dict(device, numa_node=node[0] if node else None))
+        return {"gpu_devices": devices}
 
     def list_listeners(self) -> Document:
         """List TCP sockets that listen on a port of interest; their owners are not known yet."""
@@ -182,31 +258,33 @@ class Scanner:
             shm=self.shm,
             listeners=self.listeners,
             processes=self.job_processes(),
+            device_holders=self.device_holders(),
             holders=[each._asdict() for pid, each in self.processes.items() if pid in named],
             unread={uid: len(pids) for uid, pids in self.unread.items()},
         )
 
     def look_at(self, pid: int) -> Held:
         """Note one process and return what it holds."""
-        process = read_process(pid)
+        found = read_process(pid)
         held = set()  # type: Held
-        if process is None:
+        if found is None:
             return held
+        process, folder = found
         self.processes[pid] = process
         for look in (self.claim, self.held_by_maps, self.held_by_fds):
             try:
-                held |= look(pid)
+                held |= look(pid, folder)
             except PermissionError:
                 self.unread.setdefault(process.uid, set()).add(pid)
         return held
 
-    def claim(self, pid: int) -> Held:
+    def claim(self, pid: int, folder: str) -> Held:
         """Recognise the job by Slurm's cgroup (on some sites), by environment (rank!), by mark."""
-        cgroup = read_bytes(f"/proc/{pid}/cgroup").decode("utf-8", "replace")
+        cgroup = read_bytes(f"{folder}/cgroup").decode("utf-8", "replace")
         found = re.search(r"/job_(\w+)(?:/step_(\w+))?", cgroup)
         if found and found.group(1) == self.job:
             self.claims[pid] = Claim("cgroup", found.group(2), None)
-        entries = read_bytes(f"/proc/{pid}/environ").split(b"\0")
+        entries = read_bytes(f"{folder}/environ").split(b"\0")
         if f"SLURM_JOB_ID={self.job}".encode() in entries:
             pairs = [entry.decode("utf-8", "replace").partition("=") for entry in entries]
             variables = {name: value for name, _, value in pairs}
@@ -217,30 +295,44 @@ class Scanner:
             self.claims.setdefault(pid, Claim("mark", None, None))
         return set()
 
-    def held_by_maps(self, pid: int) -> Held:
+    def held_by_maps(self, _: int, folder: str) -> Held:
         """Return the files of /dev/shm that a process has mapped."""
         if not self.shm:
             return set()
         token = f" {os.major(self.shm_device):02x}:{os.minor(self.shm_device):02x} ".encode()
-        lines = read_bytes(f"/proc/{pid}/maps").splitlines()
+        lines = read_bytes(f"{folder}/maps").splitlines()
         return {("shm", int(line.split(None, 5)[4])) for line in lines if token in line}
 
-    def held_by_fds(self, pid: int) -> Held:
-        """Return the files of /dev/shm and the listening sockets that a process has open."""
+    def held_by_fds(self, pid: int, folder: str) -> Held:
+        """Return the files of /dev/shm and the listening sockets that a process has open.
+
+        Its devices of the NVIDIA driver are noted by name; no device is opened.
+        """
         held = set()  # type: Held
-        folder = f"/proc/{pid}/fd/"
-        for name in os.listdir(folder) if self.shm or self.sockets else ():
-            try:
-                target = os.readlink(folder + name)
-                if target in self.sockets:
-                    held.add(("socket", self.sockets[target]))
-                # Only names of interest are followed: a stat on a dead network file system hangs.
-                elif os.path.basename(target) in self.shm_names:
-                    info = os.stat(folder + name)
+        for place, target in open_files(folder):
+            if target in self.sockets:
+                held.add(("socket", self.sockets[target]))
+            elif "/nvidia" in target and DEVICE.search(target):
+                self.devices.setdefault(pid, set()).update(DEVICE.findall(target))
+            # Only names of interest are followed: a stat on a dead network file system hangs.
+            elif os.path.basename(target) in self.shm_names:
+                with contextlib.suppress(FileNotFoundError):
+                    info = os.stat(place)
                     held |= {("shm", info.st_ino)} if info.st_dev == self.shm_device else set()
-            except FileNotFoundError:  # closed meanwhile
-                continue
         return held
+
+    def device_holders(self) -> List[Document]:
+        """Return who has a device of the driver open, without the probe's own nvidia-smi."""
+        own, found = pid_namespace("self"), []
+        for pid, names in sorted(self.devices.items()):
+            process = self.processes.get(pid)
+            if process is None or os.getppid() in self.ancestry(process):
+                continue
+            namespace = pid_namespace(str(pid))
+            other = None if namespace is None or own is None else namespace != own
+            facts = dict(process._asdict(), devices=sorted(names))
+            found.append(dict(facts, other_pid_namespace=other))
+        return found
 
     def job_processes(self) -> List[Document]:
         """Return the job's processes, without the probe's own step and Slurm's own slurmstepd."""

@@ -6,12 +6,13 @@ first step is :func:`find_occupied` in :mod:`harness.nodes.occupied`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.compat import StrEnum
 from harness.errors import InfraError
 from harness.nodes.eplb import DEFAULT_PREFIXES, eplb_entries
+from harness.nodes.gpu_memory import Leftover, leftovers_of
 from harness.nodes.occupied import (
     NodeUnreadable,
     Occupied,
@@ -20,8 +21,9 @@ from harness.nodes.occupied import (
     require_readable,
 )
 from harness.nodes.ownership import Ownership, ownership
-from harness.nodes.snapshot import GpuProcess, NodeSnapshot, Snapshot
-from harness.nodes.words import file_holder_words, file_words, gpu_holder_words, gpu_words
+from harness.nodes.question import LiveStep
+from harness.nodes.snapshot import NodeSnapshot, Snapshot
+from harness.nodes.words import file_holder_words, file_words, gpu_words
 
 __all__ = [
     "NodeUnreadable",
@@ -48,7 +50,8 @@ class Residue:
     """One thing left behind; ``str()`` is one sentence.
 
     ``name`` is a pid, a file's name, a GPU's UUID or a port; ``amount`` is bytes of a file, MiB of
-    GPU memory above the baseline, and 0 for the rest; ``pids`` are the holders that are known.
+    GPU memory above the baseline without page cache, and 0 for the rest; ``pids`` are the holders
+    that are known.
     """
 
     kind: ResidueKind
@@ -70,13 +73,14 @@ def find_residue(
     stopped_steps: Collection[str],
     tolerance_mib: int,
     ports: Collection[int] = (),
-    shm_prefixes: Sequence[str] = DEFAULT_PREFIXES,
     own_shm_prefixes: Sequence[str] = (),
+    live_steps: Sequence[LiveStep] = (),
 ) -> list[Residue]:
     """Return what is left on the nodes of ``after``, in their order.
 
     ``stopped_steps`` are step numbers without the job (``"18"``); ``ports`` are those that must be
-    free again; a file whose name begins with one of ``own_shm_prefixes`` is the run's in any case.
+    free again; a file whose name begins with one of ``own_shm_prefixes`` is the run's in any case;
+    ``live_steps`` are the workers that have not ended and may hold memory of nodes they are not on.
     Raises :class:`NodeUnreadable`, or :class:`InfraError` for a node that was booted again, that is
     not in the baseline, or that lost a GPU.
     """
@@ -86,8 +90,9 @@ def find_residue(
         before = _comparable(baseline.nodes.get(name), node)
         ours = ownership(node, seen_while_running, own_shm_prefixes)
         found += _processes(before, ours, set(stopped_steps))
-        found += _files(before, ours, shm_prefixes)
-        found += _gpus(before, ours, tolerance_mib)
+        found += _files(before, ours, (*DEFAULT_PREFIXES, *own_shm_prefixes))
+        memory = leftovers_of(before, ours, tolerance_mib=tolerance_mib, live_steps=live_steps)
+        found += _gpus(ours, memory)
         found += _ports(before, ours, set(ports))
     return found
 
@@ -143,35 +148,12 @@ def _files(before: NodeSnapshot, ours: Ownership, prefixes: Sequence[str]) -> It
             )
 
 
-def _gpus(before: NodeSnapshot, ours: Ownership, tolerance_mib: int) -> Iterator[Residue]:
-    node = ours.node
-    for gpu in node.gpus or ():
-        base_mib = _used_mib(before, gpu.uuid)
-        strangers = [app for app in node.apps_on(gpu.uuid) if not ours.has_pid(app.pid)]
-        theirs_mib = sum(_grown_mib(before, app) for app in strangers)
-        above_mib = (gpu.memory_used_mib or 0) - base_mib - theirs_mib
-        if above_mib > tolerance_mib:
-            apps = node.apps_on(gpu.uuid)
-            sentence = (
-                f"{gpu_words(node, gpu)} still has {above_mib} MiB in use above the baseline "
-                f"({gpu.memory_used_mib} MiB now, {base_mib} MiB before, tolerance {tolerance_mib} "
-                f"MiB); {gpu_holder_words(node, apps)}"
-            )
-            pids = tuple(app.pid for app in apps if app.pid is not None and app not in strangers)
-            yield Residue(ResidueKind.GPU_MEMORY, node.node, gpu.uuid, above_mib, pids, sentence)
-
-
-def _grown_mib(before: NodeSnapshot, app: GpuProcess) -> int:
-    """Return what a stranger has taken on a GPU since the baseline, in MiB; 0 if not known."""
-    if app.pid is None or app.memory_mib is None:
-        return 0
-    earlier = before.apps_on(app.gpu_uuid)
-    same = [old for old in earlier if (old.pid, old.name) == (app.pid, app.name)]
-    return max(0, app.memory_mib - sum(old.memory_mib or 0 for old in same))
-
-
-def _used_mib(node: NodeSnapshot, uuid: str) -> int:
-    return next((gpu.memory_used_mib or 0 for gpu in node.gpus or () if gpu.uuid == uuid), 0)
+def _gpus(ours: Ownership, left: Iterable[Leftover]) -> Iterator[Residue]:
+    for each in left:
+        if each.is_leak:
+            kind, name = ResidueKind.GPU_MEMORY, each.growth.gpu.uuid
+            leak_mib = each.attribution.leak_mib
+            yield Residue(kind, ours.node.node, name, leak_mib, each.pids, str(each))
 
 
 def _ports(before: NodeSnapshot, ours: Ownership, ports: set[int]) -> Iterator[Residue]:

@@ -44,6 +44,15 @@ class GpuProcess:
     name: str
     memory_mib: int | None
 
+    @property
+    def gone(self) -> bool:
+        """Whether nvidia-smi finds no process of this pid: what it held is held by somebody else.
+
+        A child that inherited the driver's files keeps its parent's memory, under the parent's pid
+        (seen on an H100 with driver 580.159).
+        """
+        return self.name == "[Not Found]"
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -72,6 +81,50 @@ class JobProcess(Holder):
     found_by: str
     step: str | None
     rank: int | None
+
+
+@dataclass(frozen=True)
+class DeviceHolder(Holder):
+    """A process with devices of the NVIDIA driver open, by their names below /dev.
+
+    nvidia-smi need not name it. ``other_pid_namespace``: it lives in another PID namespace than the
+    probe, as in a container of its own.
+    """
+
+    devices: tuple[str, ...]
+    other_pid_namespace: bool | None
+
+
+@dataclass(frozen=True)
+class GpuDevice:
+    """A GPU by the driver's own files: ``/dev/nvidia<minor>``, which need not be its index.
+
+    ``numa_node`` is that of its memory, where the driver says so (coherent memory, as on GB200).
+    """
+
+    uuid: str
+    minor: int
+    numa_node: int | None
+
+
+@dataclass(frozen=True)
+class NumaNode:
+    """Memory of one NUMA node, in MiB; ``cpus`` as in ``cpulist``.
+
+    ``file_pages_mib`` is page cache and shared memory together, ``shmem_mib`` the latter alone.
+    """
+
+    id: int
+    total_mib: int
+    free_mib: int
+    file_pages_mib: int
+    shmem_mib: int
+    cpus: str
+
+    @property
+    def page_cache_mib(self) -> int:
+        """Pages of files on disks, which the kernel gives back when somebody needs the memory."""
+        return max(0, self.file_pages_mib - self.shmem_mib)
 
 
 @dataclass(frozen=True)
@@ -123,7 +176,8 @@ class NodeSnapshot:
     """One node's answer.
 
     ``uid`` is the user the probe ran as; ``unread`` counts, by user, the processes that could not
-    be read: they may hold a file without being named.
+    be read: they may hold a file or a device without being named. ``numa`` has the NUMA nodes that
+    have memory.
     """
 
     node: str
@@ -139,6 +193,9 @@ class NodeSnapshot:
     shm_total_bytes: int | None = None
     shm_free_bytes: int | None = None
     memory_available_mib: int | None = None
+    numa: tuple[NumaNode, ...] | None = None
+    gpu_devices: tuple[GpuDevice, ...] | None = None
+    device_holders: tuple[DeviceHolder, ...] | None = None
     processes: tuple[JobProcess, ...] | None = None
     listeners: tuple[Listener, ...] | None = None
     holders: tuple[Holder, ...] = ()
@@ -151,7 +208,7 @@ class NodeSnapshot:
 
     def holder(self, pid: int) -> Holder | None:
         """Return what is known of a process that holds something or is the job's."""
-        known = [*(self.processes or ()), *self.holders]
+        known = [*(self.processes or ()), *self.holders, *(self.device_holders or ())]
         return next((each for each in known if each.pid == pid), None)
 
     def why_unreadable(self, what: str) -> str:

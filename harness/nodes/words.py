@@ -31,18 +31,20 @@ def file_holder_words(node: NodeSnapshot, entry: ShmEntry) -> str:
     if entry.pids:
         return f"held by {', '.join(process_words(node, pid) for pid in entry.pids)}"
     if node.unread:
-        users = ", ".join(f"{count} of uid {uid}" for uid, count in sorted(node.unread.items()))
-        return f"no process is seen to hold it ({users} could not be read)"
+        return f"no process is seen to hold it{unread_words(node)}"
     return "no live process holds it"
 
 
-def gpu_holder_words(node: NodeSnapshot, apps: Sequence[GpuProcess]) -> str:
-    """Return which compute processes the driver names."""
-    if node.compute_apps is None:
-        return f"its processes could not be read: {node.why_unreadable('compute_apps')}"
-    if not apps:
-        return "the driver names no process that holds it"
-    return f"held by {', '.join(_app_words(app) for app in apps)}"
+def unread_words(node: NodeSnapshot) -> str:
+    """Return how many processes could not be read, by user, as an aside; empty if all could."""
+    users = ", ".join(f"{count} of uid {uid}" for uid, count in sorted(node.unread.items()))
+    return f" ({users} could not be read)" if users else ""
+
+
+def app_words(app: GpuProcess) -> str:
+    """Return a process that nvidia-smi names, with its memory on one GPU."""
+    memory = "unknown memory" if app.memory_mib is None else f"{app.memory_mib} MiB"
+    return f"pid {'unknown' if app.pid is None else app.pid} ({app.name}, {memory})"
 
 
 def in_words(findings: Sequence[object], *, at_most: int = 8) -> str:
@@ -50,8 +52,3 @@ def in_words(findings: Sequence[object], *, at_most: int = 8) -> str:
     shown = [str(finding) for finding in findings[:at_most]]
     rest = len(findings) - len(shown)
     return "\n".join([*shown, *([f"... and {rest} more like these"] if rest else [])])
-
-
-def _app_words(app: GpuProcess) -> str:
-    memory = "unknown memory" if app.memory_mib is None else f"{app.memory_mib} MiB"
-    return f"pid {'unknown' if app.pid is None else app.pid} ({app.name}, {memory})"

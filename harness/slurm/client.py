@@ -10,12 +10,13 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from harness.deadline import Deadline, wait_until
 from harness.errors import SlurmError
 from harness.process import CommandMissing, CommandTimeout, Completed, run
+from harness.slurm.nodelist import expand, fold
 from harness.slurm.srun import StepSpec, step_environment
 from harness.slurm.step import Step
 from harness.slurm.words import STEPS_FORMAT, StepRow, parse_config_seconds, parse_steps
@@ -24,6 +25,23 @@ QUERY_S = 30.0
 """Deadline of squeue, scontrol and scancel, in seconds.
 
 Slurm's own message timeout is 10 s, and a busy controller answers the second time.
+"""
+
+AWAY_S = 120.0
+"""Seconds for which a question is asked again while slurmctld is away: restarted, failing over.
+
+Steps go on without it: that it does not answer says nothing about the product.
+"""
+
+_AWAY = re.compile(
+    r"(?:slurm_\w+ error|Unable to (?:create step|confirm allocation) for job \d+): "
+    r"(?:Unable to contact slurm controller|Socket timed out on send/recv operation|"
+    # For some seconds after its start, until it has heard of its nodes (22.05).
+    r"Memory required by task is not available)"
+)
+"""What queries and srun say then, by themselves after 9 to 18 s: nothing was started.
+
+A launch that times out on a node reads alike, but its step was created: it is not meant.
 """
 
 HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -35,10 +53,14 @@ class Slurm:
 
     def __init__(self, job_id: str, environ: Mapping[str, str] | None = None) -> None:
         self.job_id = job_id
+        self.on_away: Callable[[str, float], None] = lambda _words, _seconds: None
+        """Is told what was said while slurmctld was away, and for how many seconds it was asked."""
         self._environ = dict(os.environ if environ is None else environ)
 
-    def start(self, spec: StepSpec, *, stdout: Path, stderr: Path) -> Step:
-        """Start a step and return at once.
+    def start(
+        self, spec: StepSpec, *, stdout: Path, stderr: Path, stdin: int = subprocess.DEVNULL
+    ) -> Step:
+        """Start a step and return at once; ``stdin`` is a descriptor that all its tasks read.
 
         srun gets a session of its own, so that a Ctrl-C meant for pytest does not reach it: srun
         would kill the tasks instead of letting them drain.
@@ -47,7 +69,7 @@ class Slurm:
             process = subprocess.Popen(
                 spec.argv(self._program("srun")),
                 env=step_environment(self._environ, spec.variables),
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
@@ -59,28 +81,45 @@ class Slurm:
     ) -> Completed:
         """Run a short step to its end. ``path`` replaces PATH on the nodes.
 
+        A step that slurmctld could not create, because it was away, is started again.
         Raises :class:`SlurmError` when it has not ended in time; the step is then cancelled.
         """
         variables = {**spec.variables, **({"PATH": path} if path else {})}
         environment = step_environment(self._environ, variables)
         try:
-            return run(
-                spec.argv(self._program("srun")), timeout_s=timeout_s, env=environment, stdin=stdin
+            argv = spec.argv(self._program("srun"))
+            return self._patiently(
+                lambda: run(argv, timeout_s=timeout_s, env=environment, stdin=stdin)
             )
         except CommandTimeout as slow:
             for row in self.steps():
                 if row.name == spec.name:
                     self.signal(row.step_id, "KILL")
+            silent = silent_nodes(spec, slow.output)
             raise SlurmError(
-                f"step {spec.name} on {', '.join(spec.nodes)} did not end: {slow.message}",
-                hint="is a node down or drained? see `sinfo -R`",
+                f"step {spec.name} did not end, no word came from {', '.join(silent)}: "
+                f"{slow.message}",
+                hint=f"are these nodes down, drained or frozen? see `sinfo -R`: {fold(silent)}",
             ) from slow
 
     def steps(self) -> list[StepRow]:
         """Return the job's running steps."""
         form = f"--format={STEPS_FORMAT}"
         argv = ["squeue", "--steps", f"--jobs={self.job_id}", "--noheader", form]
-        return parse_steps(self._query(argv).stdout)
+        return parse_steps(self._ask(argv).stdout)
+
+    def job_nodes(self) -> tuple[str, ...]:
+        """Return the job's nodes; raises :class:`SlurmError` for a job that does not run."""
+        argv = ["squeue", f"--jobs={self.job_id}", "--states=RUNNING", "--noheader", "--format=%N"]
+        text = self._query(argv).stdout.strip()
+        if not text:
+            raise SlurmError(f"job {self.job_id} does not run", hint="see `squeue`")
+        return expand(text)
+
+    @property
+    def node_programs(self) -> tuple[str, str]:
+        """The paths of squeue and scancel, for what calls them on a node after our end."""
+        return self._program("squeue"), self._program("scancel")
 
     def wait_gone(self, step_id: str, deadline: Deadline) -> bool:
         """Wait until Slurm no longer lists a step; return whether that happened in time."""
@@ -101,7 +140,7 @@ class Slurm:
 
     def config_seconds(self, key: str) -> int | None:
         """Return a time of Slurm's configuration such as KillWait, in seconds."""
-        return parse_config_seconds(self._query(["scontrol", "show", "config"]).stdout, key)
+        return parse_config_seconds(self._ask(["scontrol", "show", "config"]).stdout, key)
 
     def node_address(self, node: str) -> str:
         """Return the IPv4 address under which Slurm itself reaches a node.
@@ -109,7 +148,7 @@ class Slurm:
         That address is reached from every node, which cannot be said of what ``hostname -i`` prints
         on a host with several networks. Raises :class:`SlurmError` for a loopback address.
         """
-        text = self._query(["scontrol", "show", "node", node, "--oneliner"]).stdout
+        text = self._ask(["scontrol", "show", "node", node, "--oneliner"]).stdout
         found = re.search(r"\bNodeAddr=(\S+)", text)
         name = found[1] if found else node
         try:
@@ -125,12 +164,30 @@ class Slurm:
             )
         return str(address)
 
+    def _ask(self, argv: Sequence[str]) -> Completed:
+        """Ask what changes nothing, again while slurmctld is away."""
+        return _succeeded(argv, self._patiently(lambda: self._run(argv)))
+
     def _query(self, argv: Sequence[str]) -> Completed:
-        done = run([self._program(argv[0]), *argv[1:]], timeout_s=QUERY_S, env=self._environ)
-        if done.returncode != 0:
-            raise SlurmError(
-                f"`{' '.join(argv)}` ended with {done.returncode}: {done.stderr.strip()}"
-            )
+        return _succeeded(argv, self._run(argv))
+
+    def _run(self, argv: Sequence[str]) -> Completed:
+        return run([self._program(argv[0]), *argv[1:]], timeout_s=QUERY_S, env=self._environ)
+
+    def _patiently(self, attempt: Callable[[], Completed]) -> Completed:
+        """Attempt again while slurmctld is away, for AWAY_S; return what came of the last."""
+        deadline = Deadline.after(AWAY_S)
+        said: list[str] = []
+
+        def look() -> Completed | None:
+            done = attempt()
+            away = _AWAY.search(done.stderr) if done.returncode != 0 else None
+            said.extend([away[0]] if away else [])
+            return done if not away or deadline.expired else None
+
+        done = wait_until(look, deadline, poll_s=1.0) or attempt()
+        if said:
+            self.on_away(said[-1], deadline.elapsed_s)
         return done
 
     def _program(self, name: str) -> str:
@@ -140,3 +197,20 @@ class Slurm:
                 f"`{name}` is not on PATH", hint="run inside an allocation of a Slurm cluster"
             )
         return found
+
+
+def _succeeded(argv: Sequence[str], done: Completed) -> Completed:
+    """Return what a command left if it succeeded; raise :class:`SlurmError` if not."""
+    if done.returncode != 0:
+        raise SlurmError(f"`{' '.join(argv)}` ended with {done.returncode}: {done.stderr.strip()}")
+    return done
+
+
+def silent_nodes(spec: StepSpec, output: str) -> tuple[str, ...]:
+    """Return the nodes of a step of one task a node that said nothing; all if each said something.
+
+    ``output`` is what came, labelled with the tasks' numbers (``srun --label``).
+    """
+    ranks = {line.partition(":")[0].strip() for line in output.splitlines()}
+    silent = tuple(node for rank, node in enumerate(spec.nodes) if str(rank) not in ranks)
+    return silent or spec.nodes

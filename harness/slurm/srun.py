@@ -35,7 +35,10 @@ class ContainerSpec:
 
 @dataclass(frozen=True)
 class StepSpec:
-    """One step before it is started: where, how many tasks, what command, which variables."""
+    """One step before it is started: where, how many tasks, what command, which variables.
+
+    ``options`` are further ones of srun, and win over those that every step has.
+    """
 
     name: str
     job_id: str
@@ -46,6 +49,7 @@ class StepSpec:
     mpi: str = "none"
     account: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> int:
@@ -74,7 +78,7 @@ class StepSpec:
             argv.append(f"--account={self.account}")
         if self.container is not None:
             argv += self.container.options(sorted(self.variables))
-        return [*argv, *self.command]
+        return [*argv, *self.options, *self.command]
 
     def rendered(self) -> str:
         """Return the step as a shell command that a person can paste, variables first."""

@@ -1,8 +1,8 @@
 """Emulated GPUs: a node's driver state, and the ``nvidia-smi`` that reads it (``nvidia_smi.py``).
 
 The state of a node is one folder shared by all its processes and containers: ``gpus.json`` says
-what there is, ``holders/`` has one locked file per allocation of a living process (see README.md
-here).
+what there is, ``holders/`` has one file per allocation, locked by the process that holds it (see
+README.md here).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ NO_DRIVER = (
     "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. "
     "Make sure that the latest NVIDIA driver is installed and running.\n"
 )
-EXIT_BAD_ARGUMENT, EXIT_NOT_FOUND, EXIT_NO_DRIVER = 2, 6, 9
+EXIT_BAD_ARGUMENT, EXIT_NOT_FOUND, EXIT_NO_DRIVER, EXIT_UNKNOWN_OPTION = 2, 6, 9, 255
 USAGE = """NVIDIA System Management Interface (emulated GPUs)
 
 nvidia-smi [-i INDEX|UUID,..] [-L | --query-gpu=FIELDS | --query-compute-apps=FIELDS]
@@ -52,9 +52,12 @@ def read_state() -> "Row":
 
 
 def read_holders() -> "list[Row]":
-    """Return what living processes hold: one entry per GPU and process."""
+    """Return what is not free: one entry per GPU and process.
+
+    ``pid`` is None for what nobody holds and the driver has not got back yet.
+    """
     folder = os.path.join(FOLDER, "holders")
-    total: dict[tuple[str, int], Row] = {}
+    total: dict[tuple[str, int | None], Row] = {}
     for name in sorted(os.listdir(folder)):
         entry = read_holder(os.path.join(folder, name)) if name.endswith(".json") else None
         if entry is None:
@@ -65,17 +68,18 @@ def read_holders() -> "list[Row]":
 
 
 def read_holder(path: str) -> "Row | None":
-    """Return one allocation; None when its process is gone: then its lock is free."""
+    """Return one allocation; None when it is free: nobody has its lock, and the driver is done."""
     try:
         with open(path, "rb") as file:
+            entry: Row = json.load(file)
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                entry: Row = json.load(file)
-                return entry
+                alive = os.path.exists(f"/proc/{entry['pid']}")
+                return entry if alive else {**entry, "process_name": "[Not Found]"}
     except (OSError, ValueError):  # given back while we looked
         return None
-    return None
+    return {**entry, "pid": None} if entry.get("back_at_s", 0) > time.monotonic() else None
 
 
 def gpus_with_use(state: "Row", chosen: "str | None") -> "list[Row]":
@@ -83,8 +87,9 @@ def gpus_with_use(state: "Row", chosen: "str | None") -> "list[Row]":
     holders = read_holders()
     gpus: list[Row] = state["gpus"]
     for gpu in gpus:
-        gpu["apps"] = [entry for entry in holders if entry["gpu_uuid"] == gpu["uuid"]]
-        gpu["used"] = sum(entry["memory_mib"] for entry in gpu["apps"])
+        taken = [entry for entry in holders if entry["gpu_uuid"] == gpu["uuid"]]
+        gpu["used"] = sum(entry["memory_mib"] for entry in taken)
+        gpu["apps"] = [entry for entry in taken if entry["pid"] is not None]
     if chosen is None:
         return gpus
     found = []
@@ -122,8 +127,10 @@ GPU_FIELDS = {
     "pstate": ("", "pstate"),
     "compute_cap": ("", "compute_cap"),
     "mig.mode.current": ("", "mig_mode"),
+    "serial": ("", "unknown"),
     "temperature.gpu": ("", "unknown"),
-    "power.draw": ("", "unknown"),
+    "power.draw": ("W", "unknown"),
+    "ecc.mode.current": ("", "ecc_mode"),
     "ecc.errors.uncorrected.volatile.total": ("", "zero"),
 }
 
@@ -140,7 +147,11 @@ APP_FIELDS = {
     "used_memory": ("MiB", "memory_mib"),
 }
 
+# Fields that the header calls by another name.
+SHOWN = {"used_memory": "used_gpu_memory"}
+
 FIXED = {
+    "ecc_mode": "Enabled",
     "zero": 0,
     "unknown": "[N/A]",
     "compute_mode": "Default",
@@ -163,20 +174,28 @@ def parse_fields(text: str, known: "dict[str, tuple[str, str]]") -> "list[str]":
 def csv_lines(
     text: str, known: "dict[str, tuple[str, str]]", *, rows: "list[Row]", layout: str
 ) -> "list[str]":
-    """Return the lines of a csv answer: header unless switched off, units unless switched off."""
+    """Return the lines of a csv answer: with a header, and units of values, unless switched off."""
     fields = parse_fields(text, known)
     options = [word.strip() for word in layout.split(",")]
-    if "csv" not in options or set(options) - {"csv", "noheader", "nounits"}:
-        raise Problem(
-            f'"--format={layout}" is not a valid format: csv[,noheader][,nounits]\n',
-            EXIT_BAD_ARGUMENT,
-        )
-    units = {field: known[field][0] if "nounits" not in options else "" for field in fields}
+    if set(options) - {"csv", "noheader", "nounits"}:
+        raise Problem("Format modifier is not recognized.\n", EXIT_BAD_ARGUMENT)
+    units = {field: known[field][0] for field in fields}
     lines = []
     if "noheader" not in options:
-        lines.append(", ".join(f"{f} [{units[f]}]" if units[f] else f for f in fields))
-    values = (", ".join(f"{row[known[f][1]]} {units[f]}".rstrip() for f in fields) for row in rows)
-    return [*lines, *values]
+        names = {field: SHOWN.get(field, field) for field in fields}
+        lines.append(
+            ", ".join(f"{names[f]} [{units[f]}]" if units[f] else names[f] for f in fields)
+        )
+    with_units = "nounits" not in options
+    for row in rows:
+        cells = [(row[known[field][1]], units[field]) for field in fields]
+        lines.append(", ".join(cell(value, unit if with_units else "") for value, unit in cells))
+    return lines
+
+
+def cell(value: object, unit: str) -> str:
+    """Return a value with its unit; what is not known has none."""
+    return f"{value} {unit}" if unit and value != FIXED["unknown"] else str(value)
 
 
 def complete(gpus: "list[Row]", state: "Row") -> "list[Row]":
@@ -262,10 +281,23 @@ def parse(argv: "list[str]") -> "dict[str, str]":
             options["id" if name in ("-i", "--id") else name[2:]] = value
         else:
             raise Problem(
-                "Invalid combination of input arguments. Please run 'nvidia-smi -h' for help.\n\n",
-                EXIT_BAD_ARGUMENT,
+                f"ERROR: Option {word} is not recognized. Please run 'nvidia-smi -h'.\n\n",
+                EXIT_UNKNOWN_OPTION,
             )
+    check_together(options)
     return options
+
+
+def check_together(options: "dict[str, str]") -> None:
+    """Raise Problem for options that the real program does not take together."""
+    if "list" in options and "id" in options:
+        raise Problem(
+            "ERROR: Option -i is not valid for this command. "
+            "Please run 'nvidia-smi -h' for help.\n\n",
+            EXIT_BAD_ARGUMENT,
+        )
+    if "query-gpu" in options and "query-compute-apps" in options:
+        raise Problem("Only one --query-* switch can be used at a time.\n", EXIT_BAD_ARGUMENT)
 
 
 def answer(options: "dict[str, str]") -> "list[str]":
@@ -276,7 +308,7 @@ def answer(options: "dict[str, str]") -> "list[str]":
     gpus = gpus_with_use(state, options.get("id"))
     if "list" in options:
         return [f"GPU {gpu['index']}: {gpu['name']} (UUID: {gpu['uuid']})" for gpu in gpus]
-    rows, layout = complete(gpus, state), options.get("format", "")
+    rows, layout = complete(gpus, state), options.get("format", "csv")
     if "query-gpu" in options:
         return csv_lines(options["query-gpu"], GPU_FIELDS, rows=rows, layout=layout)
     if "query-compute-apps" in options:

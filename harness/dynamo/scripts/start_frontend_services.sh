@@ -18,7 +18,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 # Fresh folders: state of an earlier deployment would show workers that are not there.
 data=$(mktemp -d /tmp/frontend-services.XXXXXX)
-etcd_pid="" nats_pid="" frontend_pid="" stopping="" restarting=""
+etcd_pid="" nats_pid="" frontend_pid="" stopping="" frontend_asked="" restarting=""
 
 ask_to_stop() { # PID
     [ -z "$1" ] || kill -TERM "$1" 2>/dev/null
@@ -40,9 +40,15 @@ stop_rest() {
     rm -rf "$data"
 }
 
+stop_frontend() {
+    [ -n "$frontend_pid" ] && [ -z "$frontend_asked" ] || return 0
+    frontend_asked=yes
+    ask_to_stop "$frontend_pid"
+}
+
 on_stop() {
     stopping=yes
-    ask_to_stop "$frontend_pid" # here, so that the wait below ends whenever the signal comes
+    stop_frontend # here, so that the wait below ends whenever the signal comes
 }
 trap on_stop USR1 TERM INT
 
@@ -82,7 +88,7 @@ start_frontend() {
     frontend_pid=$!
 }
 
-start_frontend
+[ -n "$stopping" ] || start_frontend # the signal may have come while the others were waited for
 code=0
 # `wait` ends on a signal, or with the first service that ends by itself.
 while [ -z "$stopping" ]; do
@@ -94,6 +100,7 @@ while [ -z "$stopping" ]; do
     [ -n "$stopping" ] || start_frontend
 done
 if [ -n "$stopping" ]; then
+    stop_frontend # the signal may have come before its pid was known
     await_end frontend "$frontend_pid"
     code=$?
     stop_rest

@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,14 +63,29 @@ class SuiteRun:
         lines = (self.run_dir / "events.jsonl").read_text(encoding="utf-8").splitlines()
         return float(next(e["at"] for e in map(json.loads, lines) if e["event"] == name))
 
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events that the run has noted."""
+        lines = (self.run_dir / "events.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def snapshots(self, moment: str) -> list[Path]:
+        """Return the files of the snapshots of a moment, in their order."""
+        return sorted((self.run_dir / "snapshots").glob(f"*-{moment}.json"))
+
     def wait_for_log(self, pattern: str, text: str) -> None:
         """Wait until a log of the run holds a text."""
 
         def said() -> bool:
+            if self._process.poll() is not None:
+                raise AssertionError(f"the run ended before {text!r}: {self.wait()}")
             logs = self.run_dir.glob(pattern)
             return any(text in log.read_text(encoding="utf-8", errors="replace") for log in logs)
 
         assert wait_until(said, Deadline.after(RUN_S)), f"{text!r} in no {pattern}"
+
+    def wait(self) -> str:
+        """Wait for the end of a run that may leave no verdict; return its output."""
+        return self._process.communicate(timeout=RUN_S)[0]
 
     def end(self) -> Ended:
         """Wait for the end of the run."""
@@ -77,6 +93,23 @@ class SuiteRun:
         ended_s = time.monotonic()
         verdict = json.loads((self.run_dir / "verdict.json").read_text(encoding="utf-8"))
         return Ended(self._process.returncode, output, verdict, ended_s)
+
+
+class Shell:
+    """The shell of an allocation; it waits at a fifo when the suite has ended, until it may go."""
+
+    def __init__(self, fifo: Path) -> None:
+        self._fifo = fifo
+        self.before = ("bash", "-c", '"$@"; read -r <"$0"', str(fifo))
+
+    def leave(self) -> None:
+        """Let the shell end, and with it the job; nothing happens if none waits."""
+        try:
+            fifo = os.open(self._fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return  # nobody reads
+        os.write(fifo, b"leave\n")
+        os.close(fifo)
 
 
 class World:
@@ -96,16 +129,23 @@ class World:
         self._call("down")
 
     def start_suite(
-        self, *arguments: str, mark: str = "agg", before: Sequence[str] = (), **variables: str
+        self,
+        *arguments: str,
+        mark: str = "agg",
+        before: Sequence[str] = (),
+        options: Sequence[str] = (),
+        **variables: str,
     ) -> SuiteRun:
         """Start ``pytest -m agg --nodes 4`` with more arguments and variables in an allocation.
 
-        ``before`` is a command that is given pytest's as its last words.
+        ``before`` is a command that is given pytest's as its last words; ``options`` are of the
+        testbed's ``run``.
         """
         self._runs += 1
         run_dir = self._run_root / f"run-{self._runs}"
         words = [*before, "pytest", "-m", mark, "--nodes", "4", "-p", "no:cacheprovider"]
-        command = [*self._command("run", "--nodes", "4"), "--", *words, *arguments]
+        run = self._command("run", "--nodes", "4", *options)
+        command = [*run, "--", *words, *arguments]
         process = subprocess.Popen(
             [*command, "--run-dir", str(run_dir)],
             cwd=PROJECT_ROOT,
@@ -123,9 +163,80 @@ class World:
         """Run the suite to its end."""
         return self.start_suite(*arguments, mark=mark, before=before, **variables).end()
 
+    @contextmanager
+    def shell(self) -> Iterator[Shell]:
+        """Give a shell in which the suite can be started, and whose job goes on after it."""
+        fifo = self._run_root / "leave"
+        self._run_root.mkdir(exist_ok=True)
+        os.mkfifo(fifo)
+        shell = Shell(fifo)
+        try:
+            yield shell
+        finally:
+            shell.leave()
+            fifo.unlink()
+
+    def status(self) -> str:
+        """Return the testbed's status as JSON, with or without problems in it."""
+        return self._try("status", "--json").stdout
+
+    def jobs(self) -> list[str]:
+        """Return the ids of the jobs that run."""
+        return [job["job_id"] for job in json.loads(self.status())["jobs"]]
+
+    def wait_no_job(self, budget_s: float) -> None:
+        """Wait until no job holds a node."""
+        gone = wait_until(lambda: not self.jobs(), Deadline.after(budget_s))
+        assert gone, f"still there: jobs {self.jobs()}"
+
     def on_node(self, node: str, *command: str) -> str:
         """Run a command on a node, outside of Slurm, as an operator would."""
         return self._call("exec", node, "--", *command)
+
+    def try_on_node(self, node: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command on a node, whatever its exit code."""
+        return self._try("exec", node, "--", *command)
+
+    def step_of(self, part: str) -> str:
+        """Return the id of the step whose name ends in a part of a run."""
+        [step] = [
+            str(step["step_id"])
+            for step in json.loads(self.status())["steps"]
+            if step["name"].endswith(f"-{part}")
+        ]
+        return step
+
+    def shm_files(self, node: str) -> list[str]:
+        """Return the names of the files in a node's /dev/shm."""
+        return self.on_node(node, "ls", "/dev/shm").split()
+
+    def gpu_uuids(self, node: str) -> list[str]:
+        """Return the UUIDs of a node's GPUs, in their order."""
+        query = ("--query-gpu=uuid", "--format=csv,noheader")
+        return self.on_node(node, "nvidia-smi", *query).split()
+
+    def gpu_processes(self, node: str, name: str) -> list[str]:
+        """Return the pids of the processes of a name that the driver shows on a node."""
+        query = ("--query-compute-apps=pid,name", "--format=csv,noheader")
+        rows = [line.split(", ") for line in self.on_node(node, "nvidia-smi", *query).splitlines()]
+        return [pid for pid, process in rows if process == name]
+
+    def reset_gpus(self, node: str) -> None:
+        """Free the memory that no process holds and the driver has not got back yet."""
+        holders = "/run/emulated-gpu/holders"
+        self.on_node(node, "find", holders, "-name", "*.json", "-delete")
+
+    def end_processes(self, node: str, name: str) -> None:
+        """Kill the processes of a name on a node, by their pids."""
+        rows = [
+            line.split(None, 1) for line in self.on_node(node, "ps", "-eo", "pid,comm").splitlines()
+        ]
+        if pids := [pid for pid, command in rows if command == name]:
+            self.on_node(node, "kill", "-KILL", *pids)
+
+    def slurmctld(self, action: str) -> None:
+        """Stop, start or restart slurmctld."""
+        self._call("slurmctld", action)
 
     def start_on_node(self, node: str, *command: str) -> subprocess.Popen[bytes]:
         """Start a command on a node, outside of Slurm."""
@@ -160,7 +271,12 @@ class World:
         return [sys.executable, "-m", "testbed", *words]
 
     def _call(self, *words: str, timeout_s: float = COMMAND_S) -> str:
-        done = subprocess.run(
+        done = self._try(*words, timeout_s=timeout_s)
+        assert done.returncode == 0, f"testbed {' '.join(words)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def _try(self, *words: str, timeout_s: float = COMMAND_S) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             self._command(*words),
             capture_output=True,
             check=False,
@@ -169,8 +285,6 @@ class World:
             text=True,
             timeout=timeout_s,
         )
-        assert done.returncode == 0, f"testbed {' '.join(words)}: {done.stdout}{done.stderr}"
-        return done.stdout
 
 
 def _document(output: str) -> dict[str, Any]:

@@ -59,6 +59,16 @@ def test_each_rank_removes_its_own_files(tmp_path: Path) -> None:
     assert names(tmp_path) == set()
 
 
+def test_files_can_be_left_though_they_are_not_mapped_any_more(tmp_path: Path) -> None:
+    (rank,) = ranks(tmp_path, layers=1, count=1)
+    rank.create()
+
+    rank.close(keep_files=True)
+
+    assert names(tmp_path) == {"moe_shared_l0_lr0_all"}
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+
+
 def test_left_files_are_replaced_with_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

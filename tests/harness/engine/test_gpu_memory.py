@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +114,40 @@ def test_files_of_dead_processes_are_cleared(gpus: Path, memory: GpuMemory) -> N
     memory.allocate(1)
 
     assert len(list((gpus / "holders").glob("*.json"))) == 1
+
+
+def test_memory_that_the_driver_has_not_got_back_counts_until_then(
+    gpus: Path, memory: GpuMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total = memory.gpu.memory_total_mib
+    memory.allocate(4096)
+    now_s = time.monotonic()
+
+    memory.release(back_s=30)
+
+    assert [holding.pid for holding in holdings(gpus / "holders")] == [None]
+    with pytest.raises(OutOfMemoryError) as refusal:
+        memory.allocate(total - 4095)
+    assert "Process" not in str(refusal.value)
+    monkeypatch.setattr(time, "monotonic", lambda: now_s + 31)
+    memory.allocate(total)
+    assert held_mib(gpus) == total
+
+
+def test_who_inherits_what_is_open_holds_the_memory_of_one_that_has_gone(
+    gpus: Path, memory: GpuMemory
+) -> None:
+    memory.allocate(4096)
+
+    child = subprocess.Popen(["sleep", "60"], pass_fds=memory.descriptors)
+    memory.abandon()
+    try:
+        assert held_mib(gpus) == 4096
+    finally:
+        child.kill()
+        child.wait()
+
+    assert held_mib(gpus) == 0
 
 
 @pytest.mark.parametrize(("chosen", "indices"), [("1", [1]), ("1,0", [1, 0]), ("", []), ("7", [])])

@@ -17,7 +17,7 @@ SUITE = ("harness", "fixtures", "tests/promises", "tests/agg", "tests/disagg")
 
 LAYERS = (
     ("harness.slurm", "harness.topology", "harness.engine_config"),
-    ("harness.nodes",),
+    ("harness.nodes", "harness.guard"),
     ("harness.serving",),
     ("harness.dynamo",),
     (
@@ -28,6 +28,8 @@ LAYERS = (
         "harness.cycles",
     ),
     ("harness.run",),
+    ("harness.cli",),
+    ("harness.__main__",),
     ("fixtures",),
     ("tests.promises",),
     ("tests.agg", "tests.disagg", "conftest"),
@@ -180,6 +182,25 @@ def test_the_harness_knows_no_test_runner_and_no_report() -> None:
     assert importers(sources("harness"), *packages) == set()
 
 
+def test_the_renderer_knows_of_the_suite_only_how_a_run_is_read() -> None:
+    """A report is made from files, of any run, also where neither pytest nor a cluster is."""
+    named = {name for each in sources("reports") for name in each.imports}
+    of_the_suite = {name for name in named if within(name, "harness", "fixtures", "tests")}
+    modules = {name for name in of_the_suite if (PROJECT_ROOT / _file(name)).is_file()}
+
+    assert modules == {
+        "harness.errors",
+        "harness.judge_run",
+        "harness.planned",
+        "harness.verdict_file",
+    }
+    assert not any(within(name, "pytest", "allure", "allure_commons", "testbed") for name in named)
+
+
+def _file(module: str) -> str:
+    return f"{module.replace('.', '/')}.py"
+
+
 def test_the_suite_does_not_know_the_testbed() -> None:
     assert importers(sources(*SUITE), "testbed") == set()
 
@@ -204,7 +225,10 @@ def test_only_the_client_names_slurms_programs() -> None:
 
 
 def test_programs_are_started_in_two_places() -> None:
-    """harness/slurm/step.py has the type of a process, and starts none; the probe runs on nodes."""
+    """harness/slurm/step.py has the type of a process, and starts none.
+
+    The probe and the guard run on nodes, where there is nothing else of ours.
+    """
     started = importers(sources(*SUITE), "subprocess", "multiprocessing", "pty")
 
     assert started == {
@@ -212,6 +236,7 @@ def test_programs_are_started_in_two_places() -> None:
         "harness/slurm/client.py",
         "harness/slurm/step.py",
         "harness/nodes/probe.py",
+        "harness/guard/node_guard.py",
     }
 
 
@@ -231,6 +256,7 @@ def test_no_program_is_started_past_subprocess() -> None:
     [
         "harness/nodes/probe.py",
         "harness/nodes/reach.py",
+        "harness/guard/node_guard.py",
         "harness/dynamo/scripts/wait_for_service.py",
     ],
 )

@@ -31,6 +31,9 @@ SHAPES = {
     "deepseek_r1/simple/prefill_two_nodes.yaml": 8,
 }
 
+NARROW = {"deepseek_r1/simple/agg_wide_ep.yaml"}
+"""WIDEEP on fewer ranks than a token has experts: slower, and small on purpose."""
+
 SOUND = """\
 backend: pytorch
 tensor_parallel_size: 16
@@ -91,7 +94,8 @@ def test_shipped_config_is_sound_at_its_own_shape(name: str, gpus: int) -> None:
     check_engine_config(
         config, gpus=gpus, resolve=resolve, gpus_per_node=4, prompt_tokens=200, answer_tokens=50
     )
-    assert engine_config_remarks(config, resolve=resolve) == ()
+    remarks = engine_config_remarks(config, resolve=resolve)
+    assert ["without all-to-all" in remark for remark in remarks] == [True] * (name in NARROW)
 
 
 def test_every_shipped_engine_config_is_checked_here() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ def document(node: str, **fields: Any) -> dict[str, Any]:
     gpu = {"index": 0, "uuid": f"GPU-{node}", "name": "NVIDIA GB200", "driver": "580.95.05"}
     shm = {"name": "moe_shared_l0_lr0_all", "inode": 7, "size_bytes": 64, "uid": 0, "age_s": 1.5}
     rank = {"pid": 41, "ppid": 1, "start_ticks": 990, "uid": 0, "name": "python3", "step": "18"}
+    holder = {key: value for key, value in rank.items() if key != "step"}
     return {
         "schema": 1,
         "node": node,
@@ -32,6 +34,18 @@ def document(node: str, **fields: Any) -> dict[str, Any]:
         "shm_total_bytes": 1 << 30,
         "shm_free_bytes": 1 << 29,
         "memory_available_mib": 1024,
+        "numa": [
+            {
+                "id": 2,
+                "total_mib": 188416,
+                "free_mib": 188000,
+                "file_pages_mib": 8,
+                "shmem_mib": 2,
+                "cpus": "",
+            }
+        ],
+        "gpu_devices": [{"uuid": f"GPU-{node}", "minor": 0, "numa_node": 2}],
+        "device_holders": [{**holder, "devices": ["nvidia0"], "other_pid_namespace": False}],
         "processes": [{**rank, "cmdline": "python3 x", "found_by": "environ", "rank": 9}],
         "listeners": [{"port": 8000, "uid": 0, "inode": 5, "pids": [41], "names": ["python3"]}],
         "holders": [{"pid": 41, "ppid": 1, "start_ticks": 990, "uid": 0, "name": "python3"}],
@@ -59,6 +73,8 @@ def test_facts_of_a_node_are_typed() -> None:
     ]
     assert [each.owner for each in node.listeners or ()] == ["pid 41 (python3, uid 0)"]
     assert node.unread == {104: 2}
+    assert [(each.page_cache_mib, each.cpus) for each in node.numa or ()] == [(6, "")]
+    assert [each.devices for each in node.device_holders or ()] == [("nvidia0",)]
 
 
 @pytest.mark.parametrize("label", ["{}: ", " {}: ", "{}:", ""])
@@ -80,6 +96,38 @@ def test_parts_of_several_nodes_may_come_mixed() -> None:
 
     whole = "\n".join(json.dumps(document(node)) for node in nodes)
     assert snapshot == parse_snapshots(whole, expected_nodes=nodes)
+
+
+def test_a_whole_rack_of_nodes_is_read_from_one_step() -> None:
+    nodes = [f"node{number}" for number in range(1, 73)]
+    shm = document("")["shm"][0]
+    files = [dict(shm, name=f"moe_shared_l{n}_lr0_all", inode=n) for n in range(232)]
+    lines = [
+        f"{task:>2}: {line}"
+        for task, node in enumerate(nodes)
+        for line in in_parts(node, size=440, shm=files)
+    ]
+    random.Random(7).shuffle(lines)  # noqa: S311 - an order that can be repeated, no secret
+
+    began_s = time.monotonic()
+    snapshot = parse_snapshots("\n".join(lines), expected_nodes=nodes)
+
+    assert time.monotonic() - began_s < 5  # a tenth of that is usual
+    assert list(snapshot.nodes) == nodes
+    assert {len(node.shm or ()) for node in snapshot.nodes.values()} == {232}
+    assert {gpu.uuid for node in snapshot.nodes.values() for gpu in node.gpus or ()} == {
+        f"GPU-{node}" for node in nodes
+    }
+
+
+def test_a_snapshot_of_before_numa_and_devices_is_still_read() -> None:
+    old = document("node1")
+    for name in ("numa", "gpu_devices", "device_holders"):
+        del old[name]
+
+    node = Snapshot.from_json([old]).nodes["node1"]
+
+    assert (node.numa, node.gpu_devices, node.device_holders) == (None, None, None)
 
 
 def test_a_missing_part_is_noticed_where_the_rest_reads_well() -> None:

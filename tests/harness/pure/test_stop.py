@@ -53,7 +53,7 @@ def test_a_step_that_does_not_hear_is_killed_and_that_is_no_order(slurm: LocalSl
     assert not report.orderly
     assert (report.exit_code, report.escalated, report.ended_s) == (137, True, None)
     assert report.gone_from_slurm
-    assert "did not end with exit code 137" in str(report)
+    assert "did not end by itself, then with exit code 137" in str(report)
     assert "only when killed, its budget of 0 s was over" in str(report)
     assert "rank 0 on node1: SIGKILL" in str(report)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from harness.journal import JOURNAL_FILE, Journal, Outcome
 from reports.errors import ReportError
 from reports.outside import outside_addresses
 from reports.render import check_inside, render
@@ -66,6 +70,76 @@ def test_a_run_becomes_one_file_that_asks_nobody_outside(run_dir: Path) -> None:
         "report.html",
         "verdict.json",
     ]
+
+
+@pytest.fixture
+def killed(run_dir: Path) -> Path:
+    """The same run as it is when pytest was killed in its second test, with a third to come."""
+    (run_dir / "verdict.json").unlink()
+    test = "tests/agg/test_registration.py::test_every_rank_reports_model_init"
+    plan = [
+        {"id": each, "topology": "agg", "stage": "register"}
+        for each in (test, f"{test}_again", f"{test}_for_ever")
+    ]
+    (run_dir / "tests.json").write_text(json.dumps(plan), encoding="utf-8")
+    (run_dir / "facts.json").write_text('{"engine": "1.3.0rc22+emulated"}', encoding="utf-8")
+    journal = Journal(run_dir / JOURNAL_FILE, "run-1")
+    journal.start(test)
+    for phase in ("setup", "call", "teardown"):
+        journal.outcome(test, phase, Outcome.PASSED)
+    journal.start(f"{test}_again")
+    journal.close()
+    file = run_dir / "allure-results" / "a-result.json"
+    result = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**result, "stop": 10**14}), encoding="utf-8")
+    return run_dir
+
+
+def data_of(page: str) -> dict[str, Any]:
+    """Return the JSON data that a page carries, by their names."""
+    found = re.findall(r'd\("([^"]+\.json)","([A-Za-z0-9+/=]*)"\)', page)
+    return {name: json.loads(base64.b64decode(text)) for name, text in found}
+
+
+@pytest.mark.slow
+def test_the_report_of_a_killed_run_tells_what_became_of_each_test(killed: Path) -> None:
+    before = {path: path.read_bytes() for path in killed.rglob("*") if path.is_file()}
+    page = render(killed, say=print).read_text(encoding="utf-8")
+    data = data_of(page)
+
+    counts = "1 passed, 0 failed, 1 interrupted, 1 never ran"
+    assert f"<title> INVALID, emulated engine: ended before its end ({counts}) </title>" in page
+    assert data["widgets/statistic.json"] == {"total": 3, "passed": 1, "broken": 1, "skipped": 1}
+    results = [data[name] for name in data if name.startswith("data/test-results/")]
+    assert {
+        result["name"].rpartition("_")[2]: (
+            result["status"],
+            (result.get("error") or {}).get("message"),
+            [category["name"].partition(":")[0] for category in result.get("categories", [])],
+        )
+        for result in results
+    } == {
+        "init": ("passed", None, []),
+        "again": (
+            "broken",
+            "interrupted here: pytest ended while this test ran, after 0 s",
+            ["interrupted"],
+        ),
+        "ever": ("skipped", "never ran: the run ended before it", ["never ran"]),
+    }
+    after = {path: path.read_bytes() for path in killed.rglob("*") if path.is_file()}
+    assert {path.name for path in after.keys() - before.keys()} == {"report.html"}
+    assert after.items() >= before.items()
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_in_its_first_test_has_a_report(killed: Path) -> None:
+    (killed / "allure-results" / "a-result.json").unlink()
+    (killed / "allure-results").rmdir()
+    (killed / JOURNAL_FILE).unlink()
+
+    page = render(killed, say=print).read_text(encoding="utf-8")
+    assert data_of(page)["widgets/statistic.json"] == {"total": 3, "skipped": 3}
 
 
 @pytest.mark.slow

@@ -53,6 +53,15 @@ def test_a_run_without_a_verdict_is_invalid_and_says_how_pytest_ended(run_dir: P
     assert line.startswith("INVALID: no verdict was written, pytest ended with 4; 1 s; ")
 
 
+def test_a_run_that_was_cut_short_says_how_far_it_came(run_dir: Path) -> None:
+    counts = {"passed": 12, "failed": 0, "interrupted": 1, "never_ran": 21}
+    cut = {"verdict": "INVALID", "finished": False, "counts": counts, "emulated": True}
+
+    assert verdict_line(cut, 137, seconds=1, run_dir=run_dir).startswith(
+        "INVALID: ended before its end (12 passed, 0 failed, 1 interrupted, 21 never ran); emulated"
+    )
+
+
 @pytest.mark.parametrize(
     ("verdict", "code", "down_failed", "expected"),
     [

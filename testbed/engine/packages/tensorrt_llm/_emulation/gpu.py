@@ -4,10 +4,10 @@ A node's driver state is a folder that all its processes share (``/run/emulated-
 
 - ``gpus.json``: driver and CUDA version, and per GPU index, uuid, name, memory_total_mib, bus_id;
 - ``holders/*.json``: one file per allocation (gpu_uuid, pid, process_name, memory_mib), kept
-  locked with
-  flock by its holder. The kernel drops the lock when the last process that inherited the
-  descriptor is gone, however it died: memory comes back exactly when a real driver would give it
-  back.
+  locked with flock by its holder. The kernel drops the lock when the last process that inherited
+  the descriptor is gone, however it died: memory comes back exactly when a real driver would give
+  it back. A driver that takes its time for it leaves a file without a lock that says until when,
+  on the monotonic clock (back_at_s).
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Holding:
-    """One allocation of a living process."""
+    """One allocation of a living process, or of none: what the driver has not got back yet."""
 
     gpu_uuid: str
-    pid: int
+    pid: int | None
     memory_mib: int
 
 
@@ -93,10 +93,24 @@ class GpuMemory:
                 raise OutOfMemoryError(self._refusal(memory_mib, free))
             self._hold(memory_mib)
 
-    def release(self) -> None:
-        """Give all of it back."""
-        for path, descriptor in self._held.items():
-            path.unlink(missing_ok=True)
+    def release(self, *, back_s: float = 0.0) -> None:
+        """Give all of it back; the driver has it after ``back_s`` seconds."""
+        with self._exclusive():
+            for path in self._held:
+                if back_s:
+                    self._leave_to_driver(path, time.monotonic() + back_s)
+                else:
+                    path.unlink(missing_ok=True)
+            self.abandon()
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What is open: who inherits it holds the memory, and the devices."""
+        return (*self._held.values(), *self._devices)
+
+    def abandon(self) -> None:
+        """Close what is open and leave the rest to who has inherited it."""
+        for descriptor in self._held.values():
             os.close(descriptor)
         self._held.clear()
         for descriptor in self._devices:
@@ -119,6 +133,13 @@ class GpuMemory:
         draft.rename(path)
         self._held[path] = descriptor
 
+    @staticmethod
+    def _leave_to_driver(path: Path, back_at_s: float) -> None:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps({**entry, "back_at_s": back_at_s}), encoding="utf-8")
+        draft.replace(path)
+
     def _free(self) -> int:
         used = sum(
             h.memory_mib for h in holdings(self._folder, clear=True) if h.gpu_uuid == self.gpu.uuid
@@ -129,6 +150,8 @@ class GpuMemory:
         others = [h for h in holdings(self._folder) if h.gpu_uuid == self.gpu.uuid]
         by_process: dict[int, int] = {}
         for holding in others:
+            if holding.pid is None:
+                continue
             by_process[holding.pid] = by_process.get(holding.pid, 0) + holding.memory_mib
         in_use = " ".join(
             f"Process {pid} has {_gib(mib)} memory in use." for pid, mib in by_process.items()
@@ -151,25 +174,28 @@ class GpuMemory:
 
 
 def holdings(folder: Path, *, clear: bool = False) -> list[Holding]:
-    """Return the allocations of living processes; ``clear`` removes the files of dead ones."""
+    """Return the allocations that are not free; ``clear`` removes the files of those that are."""
     result = []
     for path in sorted(folder.glob("*.json")):
-        entry = _living_entry(path, clear=clear)
+        entry = _taken_entry(path, clear=clear)
         if entry is not None:
-            result.append(Holding(entry["gpu_uuid"], entry["pid"], entry["memory_mib"]))
+            pid = None if "back_at_s" in entry else entry["pid"]
+            result.append(Holding(entry["gpu_uuid"], pid, entry["memory_mib"]))
     return result
 
 
-def _living_entry(path: Path, *, clear: bool) -> dict[str, Any] | None:
+def _taken_entry(path: Path, *, clear: bool) -> dict[str, Any] | None:
     try:
         with path.open("rb") as file:
+            content: dict[str, Any] = json.load(file)
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                content: dict[str, Any] = json.load(file)
                 return content
     except FileNotFoundError:
         return None
+    if content.get("back_at_s", 0.0) > time.monotonic():
+        return content
     if clear:
         path.unlink(missing_ok=True)
     return None

@@ -5,6 +5,7 @@ In steps over its set time, taking GPU memory as it goes, saying what it does.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import traceback
@@ -17,6 +18,8 @@ from .events import Events
 from .gpu import GpuMemory, visible_gpus
 from .rules import Plan, check_mapping, check_moe
 from .shm import ExpertMemory
+from .stop_faults import StopFaults
+from .survivor import leave_behind
 from .transceiver import KvTransceiver
 from .world import World
 
@@ -25,6 +28,7 @@ _CONTEXT_MIB = 600
 
 _WEIGHT_STEPS = 4
 _MIB = 1024 * 1024
+_HANG_S = 3600.0
 
 OnLoaded = Callable[[int, str | None], None]
 """Takes the KV cache's tokens, and where it can be fetched from."""
@@ -41,6 +45,7 @@ class RankEngine:
         self._gpu: GpuMemory | None = None
         self._experts: ExpertMemory | None = None
         self._started = 0.0
+        self.faults = StopFaults()
 
     def load(self, plan: Plan, on_loaded: OnLoaded, on_failed: OnFailed) -> None:
         """Begin to load; one of the two is called later.
@@ -65,6 +70,7 @@ class RankEngine:
         failed: list[Exception] = []
         try:
             seconds = settings.load_seconds(self._world.rank)
+            self.faults = settings.stop_faults(self._world.rank)
         except ValueError as error:
             on_failed(self._report(error))
             return
@@ -77,14 +83,25 @@ class RankEngine:
             self._experts.map_neighbours()
 
     def unload(self) -> None:
-        """Give everything back, in order."""
+        """Give everything back, in order, but for what this rank is to do wrong."""
+        if self.faults != StopFaults() and self._gpu is not None:
+            logger.warning(f"{settings.STOP}: {self.faults}")
+        while self.faults.hang:
+            time.sleep(_HANG_S)
         self._transceiver.close()
         if self._experts is not None:
-            self._experts.close()
+            self._experts.close(keep_files=self.faults.keep_shm)
             self._experts = None
         if self._gpu is not None:
-            self._gpu.release()
+            self._give_back(self._gpu)
             self._gpu = None
+
+    def _give_back(self, gpu: GpuMemory) -> None:
+        if self.faults.keep_gpu or self.faults.keep_gpu_unmarked:
+            leave_behind(gpu.descriptors, {} if self.faults.keep_gpu_unmarked else os.environ)
+            gpu.abandon()
+        else:
+            gpu.release(back_s=self.faults.gpu_back_s)
 
     def _steps(self, plan: Plan, on_loaded: OnLoaded) -> list[tuple[float, Callable[[], None]]]:
         weights_mib = -(-plan["weights_mib"] // self._world.size)

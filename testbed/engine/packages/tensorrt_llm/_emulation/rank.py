@@ -65,9 +65,14 @@ class Rank:
         self.events.stop()
 
     def run(self) -> None:
-        """Run until told to leave, then leave the MPI world with the others."""
+        """Run until told to leave, then leave the MPI world with the others.
+
+        Raise SystemExit when this rank is to end with another exit code than 0.
+        """
         self.events.run()
         self.world.finalize()
+        if self.engine.faults.exit_code:
+            raise SystemExit(self.engine.faults.exit_code)
 
     def _abort(self) -> None:
         logger.error("HangDetector: propagating hard-kill to all ranks via MPI_Abort.")

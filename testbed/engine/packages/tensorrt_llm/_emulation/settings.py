@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from .stop_faults import StopFaults, parse_stop_faults
+
 LOAD_S = "EMULATED_TRTLLM_LOAD_S"
 FIRST_TOKEN_MS = "EMULATED_TRTLLM_FIRST_TOKEN_MS"
 INTER_TOKEN_MS = "EMULATED_TRTLLM_INTER_TOKEN_MS"
+STOP = "EMULATED_TRTLLM_STOP"
 HARD_KILL_GRACE_S = "TLLM_RANK_CRASH_HARD_KILL_GRACE"
 
 _DEFAULT_LOAD_S = 2.0
@@ -48,6 +51,17 @@ def inter_token_s(env: Mapping[str, str] = os.environ) -> float:
         _not_negative(INTER_TOKEN_MS, env.get(INTER_TOKEN_MS) or str(_DEFAULT_INTER_TOKEN_MS))
         / 1000
     )
+
+
+def stop_faults(rank: int, env: Mapping[str, str] = os.environ) -> StopFaults:
+    """Return what this rank is to do wrong at its end: ``9=keep-shm``, ``exit:3`` ...
+
+    Raise ValueError, with the variable's name, for what is not known.
+    """
+    try:
+        return parse_stop_faults(env.get(STOP, ""), rank)
+    except ValueError as error:
+        raise ValueError(f"{STOP}: {error}") from None
 
 
 def hard_kill_grace_s(env: Mapping[str, str] = os.environ) -> float | None:

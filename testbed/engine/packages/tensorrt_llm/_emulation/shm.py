@@ -65,12 +65,12 @@ class ExpertMemory:
                 finally:
                     os.close(descriptor)
 
-    def close(self) -> None:
-        """Unmap everything and remove this rank's own files."""
+    def close(self, *, keep_files: bool = False) -> None:
+        """Unmap everything and remove this rank's own files, unless they are to be left."""
         for mapped in self._maps:
             mapped.close()
         self._maps.clear()
-        for path in self._own:
+        for path in [] if keep_files else self._own:
             path.unlink(missing_ok=True)
         self._own.clear()
 

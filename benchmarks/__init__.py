@@ -1,0 +1,1 @@
+"""What the suite costs and what it withstands, measured; each module is a program."""

@@ -1,0 +1,1 @@
+"""What outlives pytest: a guard on every node ends what a run left, whatever ended its pytest."""

@@ -1,0 +1,523 @@
+"""The node guard: ends what one run has on one node once the run's pytest is gone.
+
+One task of it runs on every node of a run, outside the container, in a step of its own. The text of
+this file comes as the first line of standard input (JSON), which pytest alone holds open::
+
+    srun ... python3 -I -S -c 'import json, sys; exec(json.loads(...readline()))' --run ID ...
+
+After that line the guard waits. What it hears, and what that means:
+
+    the line `done`      the run ended in order: exit at once
+    end of the input     pytest is gone: act
+    SIGTERM              Slurm ends the job (walltime, scancel, allocation given back): act, in less
+                         than KillWait, after which Slurm sends SIGKILL
+    SIGURG               from the guard of the head node, through Slurm: act; Slurm has asked the
+                         steps to stop
+    SIGWINCH             from there too: Slurm lists no step of the run any more
+    the owner is gone    on pytest's own node, where srun may have died with pytest, unable to tell
+
+To act is to let the run's processes on this node drain, to end those that are left at the end of
+the budget, and to remove the run's files in /dev/shm that nobody holds. The guard of the head node
+also has Slurm stop the run's steps, workers first, as pytest would have. Where Slurm does not
+answer, every node asks its own processes to stop.
+
+The run's processes are those with its mark in their environment, and their children. A process is
+ended by its pid and start time, never by its name. It needs Python 3.6 and Linux, no package.
+"""
+# Python 3.6 has no `capture_output`; pathlib takes as long to import as all the rest together.
+# ruff: noqa: PTH108, PTH116, PTH118, PTH119, PTH123, PTH208, UP022
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import select
+import signal
+import stat
+import subprocess
+import threading
+import time
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+
+SHM = "/dev/shm"  # noqa: S108 - the subject
+MARK = b"QUALIFY_RUN="
+RUN_FILE = r"moe_shared_(\d{8}T\d{6}-\w+-[0-9a-f]{4})_"  # how names of a run's files begin
+# Between guards; both mean nothing to a process that has not begun to listen, or never does.
+ASKED, STEPS_GONE = signal.SIGURG, signal.SIGWINCH
+SERVICES = "-frontend"  # how the name of the services' step ends
+SERVICES_SIGNAL = "USR1"  # start_frontend_services.sh says why it is not TERM
+POLL_S = 0.25
+SLURM_POLL_S = 1.0
+SLURM_CALL_S = 15.0  # Slurm's own message timeout is 10 s
+TOLD_S = 20.0  # longer than a call, or a third of the budget: without word, Slurm does not answer
+SERVICES_S = 3.0  # of the budget, for the services when the workers do not end
+GRACE_S = 1.0  # from TERM to KILL at the end of the budget
+END_S = 4.0  # for the killed to be gone
+MARGIN_S = 7.5  # before Slurm's own SIGKILL
+SHOWN = 5  # processes or files in one line of the log, which slurmstepd cuts at 1024 bytes
+
+
+class Process(NamedTuple):
+    """A process of a run: `task` is the name of its step if it is a step's, `top` the first one."""
+
+    pid: int
+    ppid: int
+    start: int
+    run: str
+    task: str
+    top: bool
+    cmdline: str
+
+
+def read_bytes(path: str) -> bytes:
+    """Return a file's content."""
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def stat_of(pid: int) -> Tuple[int, int]:
+    """Return parent and start time (clock ticks after boot); ProcessLookupError for the dead.
+
+    A zombie with living threads is not dead: a thread stuck in a driver keeps its memory.
+    """
+    fields = read_bytes(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    if fields[0] in (b"Z", b"X") and int(fields[17]) <= 1:
+        raise ProcessLookupError(pid)
+    return int(fields[1]), int(fields[19])
+
+
+def is_alive(pid: int, start: int) -> bool:
+    """Return whether a pid is still that of the process that started then."""
+    try:
+        return stat_of(pid)[1] == start
+    except (OSError, ValueError, LookupError):
+        return False
+
+
+def all_pids() -> List[int]:
+    """Return all pids."""
+    return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def variables_of(pid: int) -> Dict[str, str]:
+    """Return a process's environment; empty if it is another user's or not to be read."""
+    try:
+        if os.stat(f"/proc/{pid}").st_uid != os.geteuid():
+            return {}
+        entries = read_bytes(f"/proc/{pid}/environ")
+    except OSError:
+        return {}
+    if MARK not in entries:
+        return {}
+    pairs = (entry.decode("utf-8", "replace").partition("=") for entry in entries.split(b"\0"))
+    return {name: value for name, _, value in pairs}
+
+
+def run_processes(run: str, known: Iterable[Process] = ()) -> List[Process]:
+    """Return the processes of a run (of every run, if it is empty), the eldest first.
+
+    Those that are `known` stay the run's when the parent has died from whom that was known.
+    """
+    parents, starts, marks = {}, {}, {}  # type: Dict[int, int], Dict[int, int], Dict[int, Any]
+    for pid in all_pids():
+        with contextlib.suppress(OSError, ValueError, LookupError):
+            parents[pid], starts[pid] = stat_of(pid)
+            marks[pid] = variables_of(pid)
+    for process in known:
+        if starts.get(process.pid) == process.start and not marks[process.pid]:
+            step = {"SLURM_STEP_ID": "", "SLURM_JOB_NAME": process.task} if process.task else {}
+            marks[process.pid] = dict(step, QUALIFY_RUN=process.run)
+    own = {os.getpid(), *ancestors(os.getpid(), parents)}
+    found = []
+    for pid, parent in parents.items():
+        line = [pid, *ancestors(pid, parents)]
+        marked = [each for each in line if marks.get(each, {}).get("QUALIFY_RUN")]
+        if not marked or os.getpid() in line or pid in own:
+            continue
+        variables = marks[marked[0]]
+        if run in {variables["QUALIFY_RUN"], ""}:
+            task = variables.get("SLURM_JOB_NAME", "") if "SLURM_STEP_ID" in variables else ""
+            facts = (variables["QUALIFY_RUN"], task, marked == [pid], cmdline_of(pid))
+            found.append(Process(pid, parent, starts[pid], *facts))
+    return sorted(found, key=lambda each: each.start)
+
+
+def ancestors(pid: int, parents: Dict[int, int]) -> List[int]:
+    """Return the pids of a process's parent, of its parent, and so on."""
+    line = []  # type: List[int]
+    while parents.get(pid, 0) and parents[pid] not in line:
+        pid = parents[pid]
+        line.append(pid)
+    return line
+
+
+def cmdline_of(pid: int) -> str:
+    """Return the command line, cut; empty if it cannot be read."""
+    try:
+        words = read_bytes(f"/proc/{pid}/cmdline").replace(b"\0", b" ")
+    except OSError:
+        return ""
+    return words.decode("utf-8", "replace").strip()[:100]
+
+
+def send(process: Process, number: int) -> bool:
+    """Signal a process if it still is the one that was seen: its pid may be another's by now."""
+    handle = -1
+    try:
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(NotImplementedError):
+                handle = os.pidfd_open(process.pid)
+        if not is_alive(process.pid, process.start):
+            return False
+        if handle >= 0:
+            signal.pidfd_send_signal(handle, number)
+        else:
+            os.kill(process.pid, number)
+    except OSError:
+        return False
+    finally:
+        if handle >= 0:
+            os.close(handle)
+    return True
+
+
+def run_files(run: str) -> Dict[str, str]:
+    """Return the names in /dev/shm of a run's files (of every run's, if empty), with the run.
+
+    Only plain files of our own user count.
+    """
+    found = {}
+    for name in sorted(os.listdir(SHM)):
+        match = re.match(RUN_FILE, name)
+        if match and run in {match.group(1), ""}:
+            with contextlib.suppress(OSError):
+                info = os.lstat(os.path.join(SHM, name))
+                if stat.S_ISREG(info.st_mode) and info.st_uid == os.geteuid():
+                    found[name] = match.group(1)
+    return found
+
+
+def held_of(names: Iterable[str]) -> Set[str]:
+    """Return those of some files in /dev/shm that a process has mapped or open, as far as seen."""
+    inodes = {}  # type: Dict[int, str]
+    device = os.stat(SHM).st_dev
+    for name in names:
+        with contextlib.suppress(OSError):
+            inodes[os.lstat(os.path.join(SHM, name)).st_ino] = name
+    token = f" {os.major(device):02x}:{os.minor(device):02x} ".encode()
+    held = set()
+    for pid in all_pids() if inodes else ():
+        with contextlib.suppress(OSError, ValueError):
+            for line in read_bytes(f"/proc/{pid}/maps").splitlines():
+                if token in line:
+                    held.add(inodes.get(int(line.split(None, 5)[4]), ""))
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                link = f"/proc/{pid}/fd/{number}"
+                # Only names of interest are followed: a stat on a dead file system hangs.
+                if os.path.basename(os.readlink(link)) in inodes.values():
+                    held.add(inodes.get(os.stat(link).st_ino, ""))
+    return held - {""}
+
+
+def remove_files(run: str) -> Tuple[List[str], List[str]]:
+    """Remove a run's files that nobody holds; return the names of those removed and those left."""
+    names = run_files(run)
+    held = held_of(names)
+    for name in set(names) - held:
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(SHM, name))
+    left = run_files(run)
+    return [name for name in names if name not in left], list(left)
+
+
+class Steps:
+    """The run's steps, as Slurm lists them and stops them."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.squeue, self.scancel = options.squeue, options.scancel
+        self.job, self.prefix = options.job, f"qualify-{options.run}-"
+        self.own = f"{options.job}.{os.environ.get('SLURM_STEP_ID', '')}"
+        self.asked = set()  # type: Set[str]
+
+    def listed(self) -> Dict[str, str]:
+        """Return names by id, without guards; raises OSError if Slurm does not answer."""
+        form = ["--steps", "--jobs=" + self.job, "--noheader", "--format=%i|%N|%u|%S|%j"]
+        rows = [line.strip().split("|", 4) for line in self.call(self.squeue, *form).splitlines()]
+        ours = {row[0]: row[4] for row in rows if len(row) == 5 and row[4].startswith(self.prefix)}
+        return {step: name for step, name in ours.items() if not name.endswith("-guard")}
+
+    def signal(self, name: str, *steps: str) -> None:
+        """Send a signal to steps; one that has just ended is no error."""
+        for step in steps:  # one call each: the first that has ended would keep the others from it
+            with contextlib.suppress(OSError):
+                self.call(self.scancel, "--signal=" + name, step)
+
+    @staticmethod
+    def call(*words: str) -> str:
+        """Return what a program of Slurm's said; raises OSError when it failed or hangs."""
+        try:
+            done = subprocess.run(
+                words,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                timeout=SLURM_CALL_S,
+            )
+        except subprocess.TimeoutExpired as slow:
+            raise OSError(str(slow)) from slow
+        if done.returncode != 0:
+            raise OSError(done.stderr.decode("utf-8", "replace").strip()[-200:])
+        return done.stdout.decode("utf-8", "replace")
+
+
+class Guard:
+    """The guard of one node."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options, self.run = options, options.run
+        self.node = os.environ.get("SLURMD_NODENAME") or os.uname().nodename
+        self.owner = watched_owner(options.owner)
+        self.asked = self.steps_gone = False  # what is known of Slurm's doing
+        self.input_open = not options.now
+        self.waker, self.alarm = os.pipe()
+        self.ends_s = float("inf")
+        self.lines = []  # type: List[str]
+        self.known = []  # type: List[Process]
+
+    def listen_for_signals(self) -> None:
+        """Turn signals into bytes on a pipe: a wait ends whenever one comes."""
+        os.set_blocking(self.alarm, False)
+        signal.set_wakeup_fd(self.alarm)
+        for number in (signal.SIGTERM, ASKED, STEPS_GONE):
+            signal.signal(number, lambda *_: None)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_IGN)
+
+    def watch(self) -> str:
+        """Wait; return why to act, or nothing when the run has ended in order."""
+        came = b""
+        while not self.options.now:
+            ready = self.wait(1.0 if self.owner else None)
+            for number in self.signals(ready):
+                if number in {signal.SIGTERM, ASKED}:
+                    self.take(number)
+                    return signal.Signals(number).name
+            if 0 in ready:
+                piece = self.read_input()
+                came += piece
+                if b"done" in came.split():
+                    return ""
+                if not piece:
+                    return "end of input"
+            if self.owner and not is_alive(*self.owner):
+                return f"pid {self.owner[0]} is gone"
+        return "asked to"
+
+    def wait(self, longest_s: Optional[float]) -> List[int]:
+        """Wait for input or a signal."""
+        watched = [self.waker] + ([0] if self.input_open else [])
+        return select.select(watched, [], [], longest_s)[0]
+
+    def signals(self, ready: List[int]) -> bytes:
+        """Return the numbers of the signals that came."""
+        return os.read(self.waker, 256) if self.waker in ready else b""
+
+    def read_input(self) -> bytes:
+        """Return what came on standard input; nothing at its end."""
+        try:
+            piece = os.read(0, 4096)
+        except OSError:
+            piece = b""
+        self.input_open = bool(piece)
+        return piece
+
+    def take(self, number: int) -> None:
+        """Note what a signal tells."""
+        now = time.monotonic()
+        if number == signal.SIGTERM:  # Slurm has sent it to all steps, and starts no new ones
+            wait = self.options.kill_wait_s
+            self.ends_s = min(self.ends_s, now + wait - min(MARGIN_S, wait / 2))
+            self.asked = self.steps_gone = True
+        self.asked = self.asked or number in {ASKED, STEPS_GONE}
+        self.steps_gone = self.steps_gone or number == STEPS_GONE
+
+    def act(self, cause: str) -> int:
+        """Clean this node; return 0 when nothing of the run is left on it."""
+        started_s = time.monotonic()
+        self.ends_s = min(self.ends_s, started_s + self.options.drain_s)
+        told_by_s = started_s + min(TOLD_S, self.options.drain_s / 3)
+        self.say("acting", cause=cause, budget_s=round(self.ends_s - started_s, 1))
+        # SIGTERM: Slurm has asked all steps already, and a second time might cut a drain short.
+        if self.options.head == self.node and cause != "SIGTERM":
+            threading.Thread(target=self.stop_steps, daemon=True).start()
+        self.input_open = False  # what was begun is brought to its end
+        quiet = 0
+        while time.monotonic() < self.ends_s and quiet < 2:
+            for number in self.signals(self.wait(POLL_S)):
+                self.take(number)
+            there = self.look()
+            quiet = quiet + 1 if self.steps_gone and not there else 0
+            if not self.asked and time.monotonic() > told_by_s:
+                self.ask_here(there)
+        killed = self.end_rest()
+        removed, kept = remove_files(self.run)
+        left = self.look()
+        self.say("ended", after_s=round(time.monotonic() - started_s, 1), killed=len(killed))
+        self.say("files", removed=len(removed), some=removed[:SHOWN], left=kept[:SHOWN])
+        self.say("left", processes=[each.cmdline for each in left[:SHOWN]], files=len(kept))
+        return 1 if left or kept else 0
+
+    def look(self) -> List[Process]:
+        """Return the run's processes that are there now."""
+        self.known = run_processes(self.run, self.known)
+        return self.known
+
+    def ask_here(self, there: List[Process]) -> None:
+        """Do what Slurm would: ask the workers' tasks on this node to stop."""
+        self.asked = True
+        workers = [each for each in there if each.task and not each.task.endswith(SERVICES)]
+        asked = [each.pid for each in workers if each.top and send(each, signal.SIGTERM)]
+        self.say("Slurm does not answer: asked the tasks of this node", pids=asked[:SHOWN])
+
+    def end_rest(self) -> List[Process]:
+        """End what is left of the run: TERM, a moment later KILL; return what had to be killed."""
+        began_s = time.monotonic()
+        there = self.look()
+        for process in there:
+            if process.top:
+                send(process, signal.SIGTERM)
+        killed = {}  # type: Dict[int, Process]
+        while there and time.monotonic() < began_s + END_S:
+            self.wait(POLL_S / 2)
+            there = self.look()
+            if time.monotonic() > began_s + GRACE_S:
+                killed.update({each.pid: each for each in there if send(each, signal.SIGKILL)})
+        for process in list(killed.values())[:SHOWN]:
+            self.say("killed", pid=process.pid, step=process.task, cmdline=process.cmdline)
+        return list(killed.values())
+
+    def stop_steps(self) -> None:
+        """Have Slurm stop the run's steps: the workers, then the services; the head node's part."""
+        # SIGTERM for this step reaches what it starts, too, where Slurm knows no cgroups.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, ASKED, STEPS_GONE})
+        steps, gone, told = Steps(self.options), 0, 0
+        while gone < 2:
+            now_s = time.monotonic()
+            try:
+                listed = steps.listed()
+            except OSError as problem:
+                self.say("Slurm says no", why=str(problem)[:300])
+                time.sleep(SLURM_POLL_S * 2)
+                continue
+            workers = [step for step, name in listed.items() if not name.endswith(SERVICES)]
+            if now_s > self.ends_s:
+                steps.signal("KILL", *listed)
+            elif now_s > self.ends_s - SERVICES_S:
+                steps.signal("KILL", *workers)
+            if workers:
+                self.ask(steps, "TERM", workers)
+            else:
+                self.ask(steps, SERVICES_SIGNAL, list(listed))
+            if told < 3:  # a guard that has not begun to listen misses the first
+                self.tell(steps, ASKED)
+                self.asked, told = True, told + 1
+            gone = gone + 1 if not listed and not self.starting() else 0
+            time.sleep(SLURM_POLL_S)
+        self.steps_gone = True
+        self.tell(steps, STEPS_GONE)
+
+    def ask(self, steps: Steps, name: str, these: List[str]) -> None:
+        """Ask steps to stop, each once."""
+        new = [step for step in these if step not in steps.asked]
+        if new:
+            self.say("asked Slurm to stop", steps=new[: 4 * SHOWN], signal=name)
+            steps.signal(name, *new)
+            steps.asked.update(new)
+
+    @staticmethod
+    def tell(steps: Steps, what: int) -> None:
+        """Tell the guards of the other nodes."""
+        steps.signal(str(int(what)), steps.own)
+
+    def starting(self) -> bool:
+        """Whether a process of the run that is no task is here: a program that starts a step."""
+        return any(not process.task for process in run_processes(self.run))
+
+    def say(self, what: str, **facts: Any) -> None:
+        """Write one line about what was done; nobody may be there to read it."""
+        line = json.dumps(dict(facts, node=self.node, at=round(time.time(), 3), said=what))
+        self.lines.append(line + "\n")
+        with contextlib.suppress(OSError):
+            os.write(1, self.lines[-1].encode())
+
+    def keep_lines(self) -> None:
+        """Write the lines to the run directory too: srun may be dead, who would have kept them.
+
+        This comes last and ends in any case: the file system may hang.
+        """
+        if not self.options.log_folder:
+            return
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(2)
+        with contextlib.suppress(OSError):
+            path = os.path.join(self.options.log_folder, f"guard-{self.node}.jsonl")
+            with open(path, "a") as file:
+                file.writelines(self.lines)
+
+
+def watched_owner(text: str) -> Optional[Tuple[int, int]]:
+    """Return pid and start time of pytest if it is seen from here: on its own node."""
+    host, _, identity = text.partition(":")
+    pid, _, start = identity.partition(":")
+    if host != os.uname().nodename or not pid.isdigit() or not start.isdigit():
+        return None
+    return (int(pid), int(start)) if is_alive(int(pid), int(start)) else None
+
+
+def look(options: argparse.Namespace) -> None:
+    """Print what runs have on this node, a JSON line each, and a last line that says so."""
+    node = os.environ.get("SLURMD_NODENAME") or os.uname().nodename
+    names = run_files(options.run)
+    held = held_of(names)
+    found = [dict(each._asdict(), kind="process") for each in run_processes(options.run)]
+    for name, run in names.items():
+        found += [{"kind": "file", "run": run, "name": name, "held": name in held}]
+    for owner in options.owner.split(","):
+        found += [{"kind": "owner", "owner": owner}] if watched_owner(owner) else []
+    for each in [*found, {"kind": "end"}]:
+        print(json.dumps(dict(each, node=node)))
+
+
+def main() -> None:
+    """Read the options; guard, or only look."""
+    parser = argparse.ArgumentParser(description="End what a run has on this node.")
+    parser.add_argument("--run", default="", help="run id")
+    parser.add_argument("--job", default="", help="Slurm job of the steps")
+    parser.add_argument("--head", default="", help="node whose guard speaks to Slurm")
+    parser.add_argument("--owner", default="", help="HOST:PID:START of pytest")
+    parser.add_argument("--drain-s", type=float, default=120.0)
+    parser.add_argument("--kill-wait-s", type=float, default=30.0)
+    parser.add_argument("--squeue", default="")
+    parser.add_argument("--scancel", default="")
+    parser.add_argument("--log-folder", default="")
+    parser.add_argument("--now", action="store_true", help="act at once")
+    parser.add_argument(
+        "--look", action="store_true", help="list what is there, and change nothing"
+    )
+    options = parser.parse_args()
+    if options.look:
+        look(options)
+        return
+    guard = Guard(options)
+    guard.listen_for_signals()
+    cause = guard.watch()
+    code = guard.act(cause) if cause else 0
+    if guard.lines:
+        guard.keep_lines()
+    os._exit(code)  # a thread may hang in a call of Slurm's
+
+
+if __name__ == "__main__":
+    main()
