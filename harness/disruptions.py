@@ -28,7 +28,7 @@ class Disruptions:
         start_load: Callable[[], SteadyLoad],
         ask: Callable[[ChatRequest], Record],
         measures: Measures,
-        sweep: Callable[[Sequence[str]], None],
+        sweep: Callable[[Sequence[str]], object],
     ) -> None:
         self._deployment = deployment
         self._start_load = start_load

@@ -215,9 +215,13 @@ class QualificationRun:
     def close(self) -> None:
         """Stop what still runs, and remove what our own dead ranks left."""
         self._stop_live()
-        if self.baseline.made:
-            self.inspector.sweep("end")
+        if not self.baseline.made:
+            self.guard.dismiss()
+            return
+        end = self.inspector.sweep("end")
         self.guard.dismiss()
+        if self.keeper.has_processes(end, self._all_steps()):
+            self.guard.end_orphans()
 
     def _frontend_http(self) -> Http:
         if self._live is None:

@@ -81,7 +81,7 @@ def lose_the_only_worker(
     *,
     start_load: Callable[[], SteadyLoad],
     ask: Callable[[ChatRequest], Record],
-    sweep: Callable[[Sequence[str]], None],
+    sweep: Callable[[Sequence[str]], object],
 ) -> Outage:
     """Kill the only worker of a role, see its absence, start a new one on the same nodes.
 

@@ -59,7 +59,7 @@ class Scaling:
         *,
         start_load: Callable[[], SteadyLoad],
         measures: Measures,
-        sweep: Callable[[Sequence[str]], None],
+        sweep: Callable[[Sequence[str]], object],
     ) -> None:
         self._deployment = deployment
         self._start_load = start_load

@@ -20,6 +20,9 @@ from harness.slurm.step import Step
 DISMISSED_S = 10.0
 """Seconds for dismissed guards to be gone: a tenth of one is usual."""
 
+ORPHANS_S = 2.0
+"""Seconds for a process that has outlived its step to go by itself: it has had its chance."""
+
 KILL_WAIT_S = 30.0
 """Slurm's default, where it does not tell."""
 
@@ -91,12 +94,26 @@ class RunGuard:
         step, deadline = self._step, Deadline.after(DISMISSED_S)
         wait_until(lambda: step.exit_code is not None, deadline)
 
-    def _options(self) -> tuple[str, ...]:
+    def end_orphans(self) -> None:
+        """End processes of the run that have outlived their steps, on all nodes, at once."""
+        name = f"qualify-{self._directory.run_id}-orphans-guard"
+        spec = guard_step(
+            name,
+            (*self._options(drain_s=ORPHANS_S), "--now"),
+            job_id=self._slurm.job_id,
+            nodes=self._nodes,
+            account=self._account,
+        )
+        timeout_s = ORPHANS_S + DISMISSED_S + KILL_WAIT_S
+        done = self._slurm.run_step(spec, timeout_s=timeout_s, stdin=program_line().decode())
+        self._directory.event("orphans ended", {"exit": done.returncode, "said": done.stdout})
+
+    def _options(self, *, drain_s: float | None = None) -> tuple[str, ...]:
         return guard_options(
             self._directory.run_id,
             job_id=self._slurm.job_id,
             head=self._nodes[0],
-            drain_s=self._drain_s,
+            drain_s=self._drain_s if drain_s is None else drain_s,
             kill_wait_s=self._kill_wait_s(),
             programs=self._slurm.node_programs,
         )

@@ -135,11 +135,11 @@ class NodeInspector:
         """How the names of all shared memory files of this run begin."""
         return f"{EPLB_SHM_DEFAULT}_{self._directory.run_id}_"
 
-    def sweep(self, moment: str, nodes: Sequence[str] = ()) -> None:
+    def sweep(self, moment: str, nodes: Sequence[str] = ()) -> Snapshot:
         """Remove the shared memory files of this run that no process holds any more.
 
         They are ours by name. An orderly shutdown leaves none; dead ranks do, and the next worker
-        there, or the next run, would be refused for them.
+        there, or the next run, would be refused for them. Return the nodes as they were before.
         """
         snapshot = self.snapshot(moment, nodes)
         for node, seen in snapshot.nodes.items():
@@ -147,6 +147,7 @@ class NodeInspector:
             ours = [e.name for e in unheld if e.name.startswith(self.own_shm_prefix)]
             if ours:
                 self._remove(node, [str(SHM / name) for name in ours])
+        return snapshot
 
     def _remove(self, node: str, paths: Sequence[str]) -> None:
         spec = StepSpec(

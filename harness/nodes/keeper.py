@@ -64,7 +64,11 @@ class NodeKeeper:
 
         What an earlier shutdown has been blamed for already is left out.
         """
-        left = self.inspector.residue(
+        left = self._all_residue(after, steps)
+        return [each for each in left if (each.kind, each.node, each.name) not in self._blamed]
+
+    def _all_residue(self, after: Snapshot, steps: Collection[Step]) -> list[Residue]:
+        return self.inspector.residue(
             self.baseline.get(),
             after,
             stopped_steps={step.number for step in steps if step.exit_code is not None},
@@ -72,7 +76,11 @@ class NodeKeeper:
             tolerance_mib=self._gpu_tolerance_mib,
             live_steps=_live_workers(steps),
         )
-        return [each for each in left if (each.kind, each.node, each.name) not in self._blamed]
+
+    def has_processes(self, after: Snapshot, steps: Collection[Step]) -> bool:
+        """Tell whether processes of the ended of ``steps`` are left, told before or not."""
+        left = self._all_residue(after, steps)
+        return any(each.kind is ResidueKind.PROCESS for each in left)
 
     def blame(self, left: Collection[Residue]) -> None:
         """Remember what was found left, so that it is told once."""
