@@ -19,7 +19,7 @@ from testbed.cluster.lifecycle import down, up
 from testbed.cluster.lock import locked
 from testbed.cluster.paths import StateFolder, default_state
 from testbed.cluster.run import WAIT_S, Allocation, caller_environment, require_up, run
-from testbed.cluster.shape import LOGIN_NAME, Shape
+from testbed.cluster.shape import LOGIN_NAME, MAX_NODES, Shape
 from testbed.cluster.status import as_text, status
 
 TESTBED_FAILED = 125
@@ -86,7 +86,7 @@ def _add_up(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     shape = Shape()
     verb = verbs.add_parser("up", help="bring the cluster up; does nothing when it is up already")
     sizes = {
-        "--nodes": (shape.nodes, "nodes, 1 to 16"),
+        "--nodes": (shape.nodes, f"nodes, 1 to {MAX_NODES}"),
         "--gpus-per-node": (shape.gpus_per_node, "GPUs of each node, 0 to 16"),
         "--shm-mib": (shape.shm_mib, "size of each node's /dev/shm in MiB"),
         "--tmp-mib": (shape.tmp_mib, "size of each node's /tmp in MiB"),

@@ -12,6 +12,7 @@ from harness.guard.leftovers import Look, read_look
 from harness.guard.owner import OWNER_FILE, host_of, lives_here, read_owner
 from harness.guard.step import guard_options, guard_step, program_line
 from harness.slurm.client import Slurm
+from harness.slurm.words import fault_words
 
 LOOK_S = 60.0
 END_S = 30.0
@@ -80,5 +81,7 @@ class Cleaner:
         )
         done = self._slurm.run_step(spec, timeout_s=timeout_s, stdin=program_line().decode())
         if done.returncode not in {0, 1}:
-            raise InfraError(f"step {name} ended with {done.returncode}: {done.stderr[-1000:]}")
+            raise InfraError(
+                f"step {name} ended with {done.returncode}: {fault_words(done.stderr)}"
+            )
         return done.stdout

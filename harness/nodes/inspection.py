@@ -16,6 +16,7 @@ from harness.releases import EPLB_SHM_DEFAULT
 from harness.rundir import RUN_VARIABLE, RunDirectory
 from harness.slurm.client import HOST_PATH, Slurm
 from harness.slurm.srun import StepSpec
+from harness.slurm.words import fault_words
 
 PROBE = Path(__file__).with_name("probe.py")
 PROBE_S = 30.0
@@ -72,7 +73,7 @@ class NodeInspector:
         if done.returncode != 0:
             raise InfraError(
                 f"the probe of {', '.join(wanted)} ended with {done.returncode}: "
-                f"{done.stderr[-2000:]}"
+                f"{fault_words(done.stderr)}"
             )
         snapshot = parse_snapshots(done.stdout, expected_nodes=wanted)
         self._directory.write_json(f"snapshots/{number:02d}-{moment}.json", snapshot.to_json())

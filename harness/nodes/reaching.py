@@ -19,6 +19,7 @@ from harness.nodes.snapshot import ProbeFailed
 from harness.slurm.client import HOST_PATH, Slurm
 from harness.slurm.nodelist import expand, fold
 from harness.slurm.srun import StepSpec
+from harness.slurm.words import fault_words
 
 SCRIPT = Path(__file__).with_name("reach.py")
 
@@ -101,7 +102,8 @@ def check_reachable(
     done = slurm.run_step(spec, timeout_s=deadline_s + START_S, stdin=text, path=HOST_PATH)
     if done.returncode != 0:
         raise InfraError(
-            f"the reach script on {fold(nodes)} ended with {done.returncode}: {done.stderr[-2000:]}"
+            f"the reach script on {fold(nodes)} ended with {done.returncode}: "
+            f"{fault_words(done.stderr)}"
         )
     reached = parse_reached(done.stdout, pairs, addresses=addresses)
     if reached.apart:

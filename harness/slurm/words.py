@@ -24,6 +24,7 @@ _SHELL_DEATH = re.compile(
     r": line \d+: +\d+ (?P<how>[A-Z][a-z]+(?: [a-z]+)*)(?: \(core dumped\))?  "
 )
 _PYXIS = re.compile(r"pyxis: (?P<text>.*)")
+_CHATTER = re.compile(r"srun: (?!error: |fatal: )")
 
 STEPS_FORMAT = "%i|%N|%u|%S|%j"
 """What squeue is asked of a step; the name stands last because it may hold anything."""
@@ -107,6 +108,17 @@ def parse_pyxis(line: str) -> str | None:
     """Return Pyxis's words in a line, or ``None``."""
     found = _PYXIS.search(line)
     return None if found is None else found["text"].strip()
+
+
+def fault_words(stderr: str, limit: int = 2000) -> str:
+    """Return what a step's stderr says of a fault: srun's errors, and all that its tasks said.
+
+    What srun adds under ``--verbose`` (its options, each launch) is left out. A node that does not
+    answer is named in the first line. Cut at ``limit`` characters.
+    """
+    lines = [line.strip() for line in stderr.splitlines()]
+    said = [line for line in lines if line and not _CHATTER.match(line)]
+    return "\n".join(said)[:limit]
 
 
 def parse_steps(text: str) -> list[StepRow]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-MAX_NODES = 16
+MAX_NODES = 18
 MAX_GPUS_PER_NODE = 16
 CLUSTER_NAME = "testbed"
 PARTITION = "gb200"

@@ -26,7 +26,7 @@ def test_decode_node_that_does_not_reach_a_prefill_node(world: World) -> None:
     assert ended.failed == [READY]
     assert "NodesApart [INFRA]: node3 (decode-0) does not reach node2 (prefill-0)" in ended.output
     assert "no route to host" in ended.output
-    assert not (run.run_dir / "events.jsonl").exists(), "a step was started"
+    assert not list(run.run_dir.glob("logs/disagg-mixed/*.err.log")), "a step was started"
 
 
 LEFT_OVER = """

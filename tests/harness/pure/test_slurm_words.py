@@ -14,6 +14,7 @@ from harness.slurm.words import (
     StepRow,
     TaskEnd,
     describe_ends,
+    fault_words,
     own_ends,
     parse_cancelled,
     parse_config_seconds,
@@ -224,3 +225,25 @@ def test_times_of_the_configuration_are_read(key: str, seconds: int | None) -> N
 )
 def test_a_shell_tells_what_its_process_died_of(line: str, name: str | None) -> None:
     assert parse_shell_death(line) == name
+
+
+UNANSWERED = """
+srun: defined options
+srun: nodelist            : node[1-4]
+srun: launching StepId=1.0 on host node3, 1 tasks: 2
+srun: error: slurm_receive_msgs: [[node3]:6818] failed: Socket timed out on send/recv operation
+srun: error: Application launch failed: Socket timed out on send/recv operation
+0: slurmstepd-node1: error: *** STEP 1.0 ON node1 CANCELLED AT 2026-11-25T16:17:47 ***
+"""
+
+
+def test_words_of_a_fault_begin_with_the_node_that_did_not_answer() -> None:
+    said = fault_words(UNANSWERED).splitlines()
+
+    assert said[0].startswith("srun: error: slurm_receive_msgs: [[node3]:6818] failed")
+    assert said[-1].startswith("0: slurmstepd-node1: error: *** STEP 1.0")
+    assert len(said) == 3
+
+
+def test_words_of_a_fault_are_cut() -> None:
+    assert fault_words("srun: fatal: " + "x" * 100, limit=20) == "srun: fatal: xxxxxxx"

@@ -157,7 +157,9 @@ def test_an_srun_that_does_not_end_is_killed_by_its_handle(slurm: LocalSlurm) ->
 def test_a_step_that_overruns_is_cancelled_and_named(slurm: LocalSlurm) -> None:
     spec = slurm.spec("probe", UNTIL_TERM, READY="/dev/null")
 
-    with pytest.raises(SlurmError, match=r"step probe did not end, no word came from node1: .* within 1 s"):
+    with pytest.raises(
+        SlurmError, match=r"step probe did not end, no word came from node1: .* within 1 s"
+    ):
         slurm.client.run_step(spec, timeout_s=1.0)
     assert wait_until(lambda: not slurm.client.steps(), Deadline.after(20))
 
