@@ -128,11 +128,12 @@ def test_the_command_line_counts_before_the_environment(suite: Suite) -> None:
     ("arguments", "code", "words"),
     [
         (("-m", "agg"), USAGE, "tests of a deployment need a node budget"),
+        (("-m", "agg", "--nodes", "4", "-n", "2"), USAGE, "a run with --nodes takes no -n"),
         (("--plan",), CONFIG, "a plan needs a node budget"),
         (("--plan", "--nodes", "4", "-k", "no_such"), CONFIG, "no collected test needs"),
     ],
 )
-def test_what_is_missing_is_asked_for(
+def test_a_command_line_that_cannot_work_is_answered(
     suite: Suite, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
     ended = suite(*arguments)
