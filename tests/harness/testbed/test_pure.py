@@ -7,12 +7,12 @@ import pytest
 from testbed.cluster.mounts import hidden_on_hosts
 from testbed.cluster.paths import StateFolder
 from testbed.cluster.run import unusual_lines
-from testbed.cluster.shape import Shape
+from testbed.cluster.shape import MAX_NODES, Shape
 from testbed.cluster.slurmconf import gres_conf, slurm_conf
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"nodes": 0}, {"nodes": 17}, {"gpus_per_node": -1}, {"shm_mib": 0}]
+    "wrong", [{"nodes": 0}, {"nodes": MAX_NODES + 1}, {"gpus_per_node": -1}, {"shm_mib": 0}]
 )
 def test_a_shape_that_cannot_be_built_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be"):
