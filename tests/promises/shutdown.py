@@ -17,8 +17,12 @@ class ShutdownPromises:
         assert [str(worker) for worker in shutdown.workers if not worker.orderly] == []
 
     def test_instances_go_before_the_workers_do(self, shutdown: Shutdown) -> None:
-        """Dynamo takes an instance out of discovery first: no request meets a dying worker."""
+        """Dynamo takes an instance out of discovery first: no request meets a dying worker.
+
+        What a worker says on its way out (unregistered, drained, ..., ranks ended) has this order.
+        """
         assert [str(worker) for worker in shutdown.workers if not worker.left_first] == []
+        assert [str(worker) for worker in shutdown.workers if not worker.in_order] == []
 
     def test_no_instance_and_no_model_is_left(self, shutdown: Shutdown) -> None:
         """etcd has no serving instance and /v1/models no model once the workers are gone."""
