@@ -1,6 +1,6 @@
 """The run's guard as pytest holds it: started once, dismissed when the run has ended in order.
 
-What the guards do when they are not dismissed stands in ``node_guard.py``.
+What the guards do when they are not dismissed stands in ``program/guard.py``.
 """
 
 from __future__ import annotations
@@ -127,10 +127,10 @@ class RunGuard:
     def _nothing_left(self) -> bool:
         prefix = f"qualify-{self._directory.run_id}-"
         try:
-            rows = self._slurm.steps()
+            names = [row.name for row in self._slurm.steps()]
         except SlurmError:
             return False
-        return all(row.name == self.name or not row.name.startswith(prefix) for row in rows)
+        return all(name.endswith("-guard") or not name.startswith(prefix) for name in names)
 
     def _send(self, line: bytes) -> None:
         with contextlib.suppress(OSError):  # srun is gone, and the guards with it

@@ -15,7 +15,7 @@ RUN_ID = re.compile(r"\d{8}T\d{6}-\w+-[0-9a-f]{4}")
 _STEP_NAME = re.compile(rf"qualify-(?P<run>{RUN_ID.pattern})-(?P<part>.+)")
 _LABEL = re.compile(r"^\s*\d+: ?")
 
-GUARDS = ("guard", "clean-guard", "look-guard")
+GUARDS = ("guard", "clean-guard", "look-guard", "orphans-guard")
 """What the names of the steps that clean end in, after the run id."""
 
 

@@ -9,13 +9,20 @@ from pathlib import Path
 from harness.slurm.client import HOST_PATH
 from harness.slurm.srun import StepSpec
 
-SCRIPT = Path(__file__).with_name("node_guard.py")
+PROGRAM = Path(__file__).with_name("program")
+MODULES = ("processes", "shm", "steps", "guard")
+"""The program's modules, each after those that it imports; the last one has ``main``."""
 
-BOOT = (
-    'import json, sys; exec(json.loads(open(0, "rb", buffering=0, closefd=False).readline()), '
-    '{"__name__": "__main__"})'
-)
+BOOT = 'import json; exec(json.loads(open(0, "rb", buffering=0, closefd=False).readline()), {})'
 """Run the program that comes as the first line of standard input, and leave the rest unread."""
+
+_LOAD = """
+import sys, types
+for name, text in {modules!r}:
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(text, name, "exec"), module.__dict__)
+module.main()
+"""
 
 
 def program_line() -> bytes:
@@ -23,7 +30,11 @@ def program_line() -> bytes:
 
     Sent like this it needs no file that every node sees, and its text is not in every `ps`.
     """
-    return json.dumps(SCRIPT.read_text(encoding="utf-8")).encode() + b"\n"
+    modules = [
+        (f"harness.guard.program.{name}", (PROGRAM / f"{name}.py").read_text(encoding="utf-8"))
+        for name in MODULES
+    ]
+    return json.dumps(_LOAD.format(modules=modules)).encode() + b"\n"
 
 
 def guard_step(

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from harness.deadline import Deadline, wait_until
-from harness.guard import node_guard
 from harness.guard.owner import this_process
-from harness.guard.step import BOOT, SCRIPT, program_line
+from harness.guard.program.guard import Guard
+from harness.guard.program.processes import Process, is_alive, send, stat_of, watched_owner
+from harness.guard.step import BOOT, MODULES, PROGRAM, program_line
 from harness.rundir import new_run_id
 
 SHM = Path("/dev/shm")
@@ -62,14 +63,20 @@ class Run:
         guard.stdin.flush()
         return guard
 
-    def seen(self) -> list[node_guard.Process]:
+    def seen(self) -> list[Process]:
         """Return the run's processes as the guard's program sees them."""
-        argv = [sys.executable, "-I", "-S", str(SCRIPT), "--look", f"--run={self.run_id}"]
-        out = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=END_S).stdout
+        look = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", BOOT, "--look", f"--run={self.run_id}"],
+            check=True,
+            capture_output=True,
+            input=program_line(),
+            timeout=END_S,
+        )
+        out = look.stdout.decode()
         found = [json.loads(line) for line in out.splitlines()]
-        names = node_guard.Process._fields
+        names = Process._fields
         return [
-            node_guard.Process(**{name: each[name] for name in names})
+            Process(**{name: each[name] for name in names})
             for each in found
             if each["kind"] == "process"
         ]
@@ -151,7 +158,7 @@ def test_a_child_without_the_mark_is_the_runs_too(run: Run) -> None:
     [child] = [each for each in run.seen() if each.ppid == parent.pid]
     _ends(run.guard())
 
-    assert not node_guard.is_alive(child.pid, child.start)
+    assert not is_alive(child.pid, child.start)
 
 
 def test_strangers_and_other_runs_are_left_alone(run: Run, other: Run) -> None:
@@ -191,9 +198,9 @@ def test_a_pid_that_was_given_to_another_process_is_not_signalled(run: Run) -> N
     [seen] = run.seen()
     earlier = seen._replace(start=seen.start - 1)
 
-    assert node_guard.send(earlier, signal.SIGKILL) is False
+    assert send(earlier, signal.SIGKILL) is False
     assert process.poll() is None
-    assert node_guard.send(seen, signal.SIGKILL) is True
+    assert send(seen, signal.SIGKILL) is True
     assert process.wait(5) == -signal.SIGKILL
 
 
@@ -223,7 +230,7 @@ def test_a_pytest_that_is_gone_from_its_node_is_noticed_without_the_end_of_the_i
     run: Run,
 ) -> None:
     owner = run.stranger()
-    start = node_guard.stat_of(owner.pid)[1]
+    start = stat_of(owner.pid)[1]
     process = run.start()
     guard = run.guard(f"--owner={os.uname().nodename}:{owner.pid}:{start}")
     wait_until(lambda: _listens(guard.pid), Deadline.after(END_S))
@@ -237,11 +244,11 @@ def test_a_pytest_that_is_gone_from_its_node_is_noticed_without_the_end_of_the_i
 def test_an_owner_that_is_not_seen_from_here_is_not_watched(owner: str) -> None:
     text = owner.format(host=os.uname().nodename, pid=os.getpid())
 
-    assert node_guard.watched_owner(text) is None
+    assert watched_owner(text) is None
 
 
 def test_this_very_process_is_an_owner_that_is_seen() -> None:
-    assert node_guard.watched_owner(this_process()) is not None
+    assert watched_owner(this_process()) is not None
 
 
 def test_where_slurm_does_not_answer_the_workers_of_the_node_are_asked(
@@ -251,8 +258,8 @@ def test_where_slurm_does_not_answer_the_workers_of_the_node_are_asked(
     names = {"SLURM_STEP_ID": "3", "SLURM_JOB_NAME": f"qualify-{run.run_id}-agg-agg-0"}
     worker = run.start(**names)
     services = run.start(**{**names, "SLURM_JOB_NAME": f"qualify-{run.run_id}-agg-frontend"})
-    monkeypatch.setattr(node_guard.Guard, "say", lambda *_, **__: None)
-    guard = node_guard.Guard.__new__(node_guard.Guard)
+    monkeypatch.setattr(Guard, "say", lambda *_, **__: None)
+    guard = Guard.__new__(Guard)
     guard.ask_here(run.seen())
 
     assert worker.wait(5) == -signal.SIGTERM
@@ -262,7 +269,10 @@ def test_where_slurm_does_not_answer_the_workers_of_the_node_are_asked(
 def test_the_program_is_small_enough_for_one_pipe() -> None:
     """It is written before srun has begun to read: the pipe has to hold it."""
     assert len(program_line()) < 60_000
-    assert SCRIPT.is_file()
+
+
+def test_every_module_of_the_program_is_sent() -> None:
+    assert {path.stem for path in PROGRAM.glob("*.py")} - {"__init__"} == set(MODULES)
 
 
 def _listens(pid: int) -> bool:

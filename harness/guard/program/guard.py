@@ -1,9 +1,9 @@
 """The node guard: ends what one run has on one node once the run's pytest is gone.
 
 One task of it runs on every node of a run, outside the container, in a step of its own. The text of
-this file comes as the first line of standard input (JSON), which pytest alone holds open::
+this package comes as the first line of standard input (JSON), which pytest alone holds open::
 
-    srun ... python3 -I -S -c 'import json, sys; exec(json.loads(...readline()))' --run ID ...
+    srun ... python3 -I -S -c 'import json; exec(json.loads(...readline()))' --run ID ...
 
 After that line the guard waits. What it hears, and what that means:
 
@@ -24,252 +24,33 @@ answer, every node asks its own processes to stop.
 The run's processes are those with its mark in their environment, and their children. A process is
 ended by its pid and start time, never by its name. It needs Python 3.6 and Linux, no package.
 """
-# Python 3.6 has no `capture_output`; pathlib takes as long to import as all the rest together.
-# ruff: noqa: PTH108, PTH116, PTH118, PTH119, PTH123, PTH208, UP022
+# pathlib takes as long to import as all the rest of the program together.
+# ruff: noqa: PTH118, PTH123
 
 import argparse
 import contextlib
 import json
 import os
-import re
 import select
 import signal
-import stat
-import subprocess
 import threading
 import time
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional
 
-SHM = "/dev/shm"  # noqa: S108 - the subject
-MARK = b"QUALIFY_RUN="
-RUN_FILE = r"moe_shared_(\d{8}T\d{6}-\w+-[0-9a-f]{4})_"  # how names of a run's files begin
+from harness.guard.program.processes import Process, is_alive, run_processes, send, watched_owner
+from harness.guard.program.shm import held_of, remove_files, run_files
+from harness.guard.program.steps import SERVICES, SERVICES_SIGNAL, Steps
+
 # Between guards; both mean nothing to a process that has not begun to listen, or never does.
 ASKED, STEPS_GONE = signal.SIGURG, signal.SIGWINCH
-SERVICES = "-frontend"  # how the name of the services' step ends
-SERVICES_SIGNAL = "USR1"  # start_frontend_services.sh says why it is not TERM
 POLL_S = 0.25
 SLURM_POLL_S = 1.0
-SLURM_CALL_S = 15.0  # Slurm's own message timeout is 10 s
 TOLD_S = 20.0  # longer than a call, or a third of the budget: without word, Slurm does not answer
 SERVICES_S = 3.0  # of the budget, for the services when the workers do not end
 GRACE_S = 1.0  # from TERM to KILL at the end of the budget
 END_S = 4.0  # for the killed to be gone
 MARGIN_S = 7.5  # before Slurm's own SIGKILL
 SHOWN = 5  # processes or files in one line of the log, which slurmstepd cuts at 1024 bytes
-
-
-class Process(NamedTuple):
-    """A process of a run: `task` is the name of its step if it is a step's, `top` the first one."""
-
-    pid: int
-    ppid: int
-    start: int
-    run: str
-    task: str
-    top: bool
-    cmdline: str
-
-
-def read_bytes(path: str) -> bytes:
-    """Return a file's content."""
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def stat_of(pid: int) -> Tuple[int, int]:
-    """Return parent and start time (clock ticks after boot); ProcessLookupError for the dead.
-
-    A zombie with living threads is not dead: a thread stuck in a driver keeps its memory.
-    """
-    fields = read_bytes(f"/proc/{pid}/stat").rpartition(b")")[2].split()
-    if fields[0] in (b"Z", b"X") and int(fields[17]) <= 1:
-        raise ProcessLookupError(pid)
-    return int(fields[1]), int(fields[19])
-
-
-def is_alive(pid: int, start: int) -> bool:
-    """Return whether a pid is still that of the process that started then."""
-    try:
-        return stat_of(pid)[1] == start
-    except (OSError, ValueError, LookupError):
-        return False
-
-
-def all_pids() -> List[int]:
-    """Return all pids."""
-    return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
-
-
-def variables_of(pid: int) -> Dict[str, str]:
-    """Return a process's environment; empty if it is another user's or not to be read."""
-    try:
-        if os.stat(f"/proc/{pid}").st_uid != os.geteuid():
-            return {}
-        entries = read_bytes(f"/proc/{pid}/environ")
-    except OSError:
-        return {}
-    if MARK not in entries:
-        return {}
-    pairs = (entry.decode("utf-8", "replace").partition("=") for entry in entries.split(b"\0"))
-    return {name: value for name, _, value in pairs}
-
-
-def run_processes(run: str, known: Iterable[Process] = ()) -> List[Process]:
-    """Return the processes of a run (of every run, if it is empty), the eldest first.
-
-    Those that are `known` stay the run's when the parent has died from whom that was known.
-    """
-    parents, starts, marks = {}, {}, {}  # type: Dict[int, int], Dict[int, int], Dict[int, Any]
-    for pid in all_pids():
-        with contextlib.suppress(OSError, ValueError, LookupError):
-            parents[pid], starts[pid] = stat_of(pid)
-            marks[pid] = variables_of(pid)
-    for process in known:
-        if starts.get(process.pid) == process.start and not marks[process.pid]:
-            step = {"SLURM_STEP_ID": "", "SLURM_JOB_NAME": process.task} if process.task else {}
-            marks[process.pid] = dict(step, QUALIFY_RUN=process.run)
-    own = {os.getpid(), *ancestors(os.getpid(), parents)}
-    found = []
-    for pid, parent in parents.items():
-        line = [pid, *ancestors(pid, parents)]
-        marked = [each for each in line if marks.get(each, {}).get("QUALIFY_RUN")]
-        if not marked or os.getpid() in line or pid in own:
-            continue
-        variables = marks[marked[0]]
-        if run in {variables["QUALIFY_RUN"], ""}:
-            task = variables.get("SLURM_JOB_NAME", "") if "SLURM_STEP_ID" in variables else ""
-            facts = (variables["QUALIFY_RUN"], task, marked == [pid], cmdline_of(pid))
-            found.append(Process(pid, parent, starts[pid], *facts))
-    return sorted(found, key=lambda each: each.start)
-
-
-def ancestors(pid: int, parents: Dict[int, int]) -> List[int]:
-    """Return the pids of a process's parent, of its parent, and so on."""
-    line = []  # type: List[int]
-    while parents.get(pid, 0) and parents[pid] not in line:
-        pid = parents[pid]
-        line.append(pid)
-    return line
-
-
-def cmdline_of(pid: int) -> str:
-    """Return the command line, cut; empty if it cannot be read."""
-    try:
-        words = read_bytes(f"/proc/{pid}/cmdline").replace(b"\0", b" ")
-    except OSError:
-        return ""
-    return words.decode("utf-8", "replace").strip()[:100]
-
-
-def send(process: Process, number: int) -> bool:
-    """Signal a process if it still is the one that was seen: its pid may be another's by now."""
-    handle = -1
-    try:
-        if hasattr(os, "pidfd_open"):
-            with contextlib.suppress(NotImplementedError):
-                handle = os.pidfd_open(process.pid)
-        if not is_alive(process.pid, process.start):
-            return False
-        if handle >= 0:
-            signal.pidfd_send_signal(handle, number)
-        else:
-            os.kill(process.pid, number)
-    except OSError:
-        return False
-    finally:
-        if handle >= 0:
-            os.close(handle)
-    return True
-
-
-def run_files(run: str) -> Dict[str, str]:
-    """Return the names in /dev/shm of a run's files (of every run's, if empty), with the run.
-
-    Only plain files of our own user count.
-    """
-    found = {}
-    for name in sorted(os.listdir(SHM)):
-        match = re.match(RUN_FILE, name)
-        if match and run in {match.group(1), ""}:
-            with contextlib.suppress(OSError):
-                info = os.lstat(os.path.join(SHM, name))
-                if stat.S_ISREG(info.st_mode) and info.st_uid == os.geteuid():
-                    found[name] = match.group(1)
-    return found
-
-
-def held_of(names: Iterable[str]) -> Set[str]:
-    """Return those of some files in /dev/shm that a process has mapped or open, as far as seen."""
-    inodes = {}  # type: Dict[int, str]
-    device = os.stat(SHM).st_dev
-    for name in names:
-        with contextlib.suppress(OSError):
-            inodes[os.lstat(os.path.join(SHM, name)).st_ino] = name
-    token = f" {os.major(device):02x}:{os.minor(device):02x} ".encode()
-    held = set()
-    for pid in all_pids() if inodes else ():
-        with contextlib.suppress(OSError, ValueError):
-            for line in read_bytes(f"/proc/{pid}/maps").splitlines():
-                if token in line:
-                    held.add(inodes.get(int(line.split(None, 5)[4]), ""))
-            for number in os.listdir(f"/proc/{pid}/fd"):
-                link = f"/proc/{pid}/fd/{number}"
-                # Only names of interest are followed: a stat on a dead file system hangs.
-                if os.path.basename(os.readlink(link)) in inodes.values():
-                    held.add(inodes.get(os.stat(link).st_ino, ""))
-    return held - {""}
-
-
-def remove_files(run: str) -> Tuple[List[str], List[str]]:
-    """Remove a run's files that nobody holds; return the names of those removed and those left."""
-    names = run_files(run)
-    held = held_of(names)
-    for name in set(names) - held:
-        with contextlib.suppress(OSError):
-            os.unlink(os.path.join(SHM, name))
-    left = run_files(run)
-    return [name for name in names if name not in left], list(left)
-
-
-class Steps:
-    """The run's steps, as Slurm lists them and stops them."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.squeue, self.scancel = options.squeue, options.scancel
-        self.job, self.prefix = options.job, f"qualify-{options.run}-"
-        self.own = f"{options.job}.{os.environ.get('SLURM_STEP_ID', '')}"
-        self.asked = set()  # type: Set[str]
-
-    def listed(self) -> Dict[str, str]:
-        """Return names by id, without guards; raises OSError if Slurm does not answer."""
-        form = ["--steps", "--jobs=" + self.job, "--noheader", "--format=%i|%N|%u|%S|%j"]
-        rows = [line.strip().split("|", 4) for line in self.call(self.squeue, *form).splitlines()]
-        ours = {row[0]: row[4] for row in rows if len(row) == 5 and row[4].startswith(self.prefix)}
-        return {step: name for step, name in ours.items() if not name.endswith("-guard")}
-
-    def signal(self, name: str, *steps: str) -> None:
-        """Send a signal to steps; one that has just ended is no error."""
-        for step in steps:  # one call each: the first that has ended would keep the others from it
-            with contextlib.suppress(OSError):
-                self.call(self.scancel, "--signal=" + name, step)
-
-    @staticmethod
-    def call(*words: str) -> str:
-        """Return what a program of Slurm's said; raises OSError when it failed or hangs."""
-        try:
-            done = subprocess.run(
-                words,
-                check=False,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                timeout=SLURM_CALL_S,
-            )
-        except subprocess.TimeoutExpired as slow:
-            raise OSError(str(slow)) from slow
-        if done.returncode != 0:
-            raise OSError(done.stderr.decode("utf-8", "replace").strip()[-200:])
-        return done.stdout.decode("utf-8", "replace")
 
 
 class Guard:
@@ -283,8 +64,8 @@ class Guard:
         self.input_open = not options.now
         self.waker, self.alarm = os.pipe()
         self.ends_s = float("inf")
-        self.lines = []  # type: List[str]
-        self.known = []  # type: List[Process]
+        self.lines: List[str] = []
+        self.known: List[Process] = []
 
     def listen_for_signals(self) -> None:
         """Turn signals into bytes on a pipe: a wait ends whenever one comes."""
@@ -388,7 +169,7 @@ class Guard:
         for process in there:
             if process.top:
                 send(process, signal.SIGTERM)
-        killed = {}  # type: Dict[int, Process]
+        killed: Dict[int, Process] = {}
         while there and time.monotonic() < began_s + END_S:
             self.wait(POLL_S / 2)
             there = self.look()
@@ -467,15 +248,6 @@ class Guard:
                 file.writelines(self.lines)
 
 
-def watched_owner(text: str) -> Optional[Tuple[int, int]]:
-    """Return pid and start time of pytest if it is seen from here: on its own node."""
-    host, _, identity = text.partition(":")
-    pid, _, start = identity.partition(":")
-    if host != os.uname().nodename or not pid.isdigit() or not start.isdigit():
-        return None
-    return (int(pid), int(start)) if is_alive(int(pid), int(start)) else None
-
-
 def look(options: argparse.Namespace) -> None:
     """Print what runs have on this node, a JSON line each, and a last line that says so."""
     node = os.environ.get("SLURMD_NODENAME") or os.uname().nodename
@@ -517,7 +289,3 @@ def main() -> None:
     if guard.lines:
         guard.keep_lines()
     os._exit(code)  # a thread may hang in a call of Slurm's
-
-
-if __name__ == "__main__":
-    main()
