@@ -1,0 +1,1 @@
+"""The node probe, run for real on this machine."""
