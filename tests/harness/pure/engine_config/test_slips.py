@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from harness.engine_config import check_engine_config, load_engine_config
 from harness.errors import EngineConfigError
+from harness.settings import PROJECT_ROOT
+from tests.harness.pure.engine_config.kit import CONFIGS
 
-ROOT = Path(__file__).resolve().parents[3]
-FOLDER = ROOT / "engine_configs/deepseek_r1"
+FOLDER = CONFIGS / "deepseek_r1"
 SHAPES = {
     "wide_ep/wide_ep_agg.yaml": 16,
     "wide_ep/wide_ep_prefill.yaml": 16,
@@ -61,7 +62,7 @@ def problems_of(name: str, lines: list[str]) -> str:
             check_engine_config(
                 load_engine_config(path),
                 gpus=SHAPES[name],
-                resolve=lambda container: ROOT / container.removeprefix("/mnt/"),
+                resolve=lambda container: PROJECT_ROOT / container.removeprefix("/mnt/"),
             )
         except EngineConfigError as error:
             return str(error)

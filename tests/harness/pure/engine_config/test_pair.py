@@ -8,8 +8,9 @@ import pytest
 
 from harness.engine_config import check_prefill_decode_pair, load_engine_config
 from harness.errors import EngineConfigError
+from tests.harness.pure.engine_config.kit import CONFIGS
 
-FOLDER = Path(__file__).resolve().parents[3] / "engine_configs/deepseek_r1/wide_ep"
+FOLDER = CONFIGS / "deepseek_r1/wide_ep"
 PREFILL = FOLDER / "wide_ep_prefill.yaml"
 DECODE = FOLDER / "wide_ep_decode.yaml"
 

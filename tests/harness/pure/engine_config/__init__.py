@@ -1,0 +1,1 @@
+"""How engine configs are read and checked."""
