@@ -1,4 +1,4 @@
-"""The engine configs of these tests: those of the project, and a sound one to break in one place."""
+"""The engine configs of these tests: those of the project, and a sound one to break."""
 
 from __future__ import annotations
 
