@@ -37,7 +37,14 @@ import threading
 import time
 from typing import Any, Dict, List, Optional
 
-from harness.guard.program.processes import Process, is_alive, run_processes, send, watched_owner
+from harness.guard.program.processes import (
+    Process,
+    is_alive,
+    run_processes,
+    send,
+    ticks_ago,
+    watched_owner,
+)
 from harness.guard.program.shm import held_of, remove_files, run_files
 from harness.guard.program.steps import SERVICES, SERVICES_SIGNAL, Steps
 
@@ -47,6 +54,8 @@ POLL_S = 0.25
 SLURM_POLL_S = 1.0
 TOLD_S = 20.0  # longer than a call, or a third of the budget: without word, Slurm does not answer
 SERVICES_S = 3.0  # of the budget, for the services when the workers do not end
+YOUNG_S = 2.0  # what began less than this before it was asked may have been asked in vain
+AGAIN_S = 2.0  # until that is asked once more
 GRACE_S = 1.0  # from TERM to KILL at the end of the budget
 END_S = 4.0  # for the killed to be gone
 MARGIN_S = 7.5  # before Slurm's own SIGKILL
@@ -64,6 +73,7 @@ class Guard:
         self.input_open = not options.now
         self.waker, self.alarm = os.pipe()
         self.ends_s = float("inf")
+        self.again_s = float("inf")
         self.lines: List[str] = []
         self.known: List[Process] = []
 
@@ -140,6 +150,7 @@ class Guard:
                 self.take(number)
             there = self.look()
             quiet = quiet + 1 if self.steps_gone and not there else 0
+            self.ask_young(there)
             if not self.asked and time.monotonic() > told_by_s:
                 self.ask_here(there)
         killed = self.end_rest()
@@ -161,6 +172,24 @@ class Guard:
         workers = [each for each in there if each.task and not each.task.endswith(SERVICES)]
         asked = [each.pid for each in workers if each.top and send(each, signal.SIGTERM)]
         self.say("Slurm does not answer: asked the tasks of this node", pids=asked[:SHOWN])
+
+    def ask_young(self, there: List[Process]) -> None:
+        """Ask the tasks that had only just begun once more, a moment after they were asked.
+
+        A signal that comes before a task has become its program is lost.
+        """
+        now_s = time.monotonic()
+        if self.asked and self.again_s == float("inf"):
+            self.again_s = now_s + AGAIN_S
+        if now_s < self.again_s:
+            return
+        self.again_s = self.ends_s + END_S  # once
+        since = ticks_ago(AGAIN_S + YOUNG_S)
+        young = [each for each in there if each.task and each.top and each.start > since]
+        workers = [each for each in young if not each.task.endswith(SERVICES)]
+        asked = [each.pid for each in workers if send(each, signal.SIGTERM)]
+        if asked:
+            self.say("asked once more what had only just begun", pids=asked[:SHOWN])
 
     def end_rest(self) -> List[Process]:
         """End what is left of the run: TERM, a moment later KILL; return what had to be killed."""

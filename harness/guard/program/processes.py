@@ -50,6 +50,12 @@ def is_alive(pid: int, start: int) -> bool:
         return False
 
 
+def ticks_ago(seconds: float) -> float:
+    """Return the moment `seconds` ago as start times are given: in clock ticks after boot."""
+    up_s = float(read_bytes("/proc/uptime").split()[0])
+    return (up_s - seconds) * os.sysconf("SC_CLK_TCK")
+
+
 def all_pids() -> List[int]:
     """Return all pids."""
     return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())

@@ -266,6 +266,47 @@ def test_where_slurm_does_not_answer_the_workers_of_the_node_are_asked(
     assert services.poll() is None
 
 
+@pytest.mark.parametrize(("again_s", "ended"), [(0.0, True), (1e9, False)])
+def test_a_worker_that_had_only_just_begun_is_asked_once_more(
+    run: Run, monkeypatch: pytest.MonkeyPatch, again_s: float, *, ended: bool
+) -> None:
+    """Slurm's signal is lost on a task that has not become its program yet."""
+    names = {"SLURM_STEP_ID": "3", "SLURM_JOB_NAME": f"qualify-{run.run_id}-agg-agg-0"}
+    worker = run.start(**names)
+    services = run.start(**{**names, "SLURM_JOB_NAME": f"qualify-{run.run_id}-agg-frontend"})
+    guard = _asked(monkeypatch, again_s=again_s)
+    guard.ask_young(run.seen())
+
+    assert (_ended(worker) == -signal.SIGTERM) is ended
+    assert services.poll() is None
+
+
+def test_a_worker_of_some_age_is_not_asked_twice(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second SIGTERM may cut its drain short."""
+    names = {"SLURM_STEP_ID": "3", "SLURM_JOB_NAME": f"qualify-{run.run_id}-agg-agg-0"}
+    worker = run.start(**names)
+    monkeypatch.setattr("harness.guard.program.guard.ticks_ago", lambda _: float("inf"))
+    _asked(monkeypatch, again_s=0.0).ask_young(run.seen())
+
+    assert _ended(worker) is None
+
+
+def _asked(monkeypatch: pytest.MonkeyPatch, *, again_s: float) -> Guard:
+    """Return a guard that knows that Slurm has asked the steps to stop."""
+    monkeypatch.setattr(Guard, "say", lambda *_, **__: None)
+    guard = Guard.__new__(Guard)
+    guard.asked, guard.again_s, guard.ends_s = True, again_s, float("inf")
+    return guard
+
+
+def _ended(process: subprocess.Popen[str]) -> int | None:
+    """Return the exit code of a process that ends within half a second."""
+    try:
+        return process.wait(0.5)
+    except subprocess.TimeoutExpired:
+        return None
+
+
 def test_the_program_is_small_enough_for_one_pipe() -> None:
     """It is written before srun has begun to read: the pipe has to hold it."""
     assert len(program_line()) < 60_000
