@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable, Mapping
 
 from harness.cli.clean import main as clean
+from harness.cli.judge import main as judge
 from harness.cli.verdict import main as verdict
 
 COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "clean": clean,
+    "judge": judge,
     "verdict": verdict,
 }
 """Each takes the words after its name and returns the exit code; its ``--help`` tells the rest."""

@@ -20,11 +20,14 @@ _OPENED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
 class Cutoff:
     """Shuts a connection down at a deadline; ``fired`` says that it did.
 
+    ``receive_buffer`` is how many bytes the connection takes in unread; the system's own if none.
+
     HTTP clients bound each single read; a peer that sends a byte now and then never runs into that.
     """
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, *, receive_buffer: int | None = None) -> None:
         self.fired = False
+        self._receive_buffer = receive_buffer
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._timer = threading.Timer(deadline.remaining_s, self._fire)
@@ -47,6 +50,9 @@ class Cutoff:
         if event in _OPENED:
             with self._lock:
                 self._socket = info["return_value"].get_extra_info("socket")
+                if self._socket is not None and self._receive_buffer:
+                    size = self._receive_buffer
+                    self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
                 if self.fired:
                     self._shut()
 

@@ -21,6 +21,21 @@ class Outcome(StrEnum):
     """The budget of the whole request was spent."""
     UNREACHABLE = "unreachable"
     """No connection came about."""
+    CANCELLED = "cancelled"
+    """We hung up in the middle, as the request was meant to end."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a client reads an answer, where not at once and to its end.
+
+    After ``hang_up_after`` events it hangs up. After each piece it waits ``pause_s`` seconds, with
+    no more than ``receive_buffer`` bytes taken in meanwhile: so the server has to wait for it.
+    """
+
+    hang_up_after: int | None = None
+    pause_s: float = 0.0
+    receive_buffer: int | None = None
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def run_facts(
         **_workers(plan),
         "nodes": f"{fold(plan.nodes)} ({len(plan.nodes)})",
         "job": job,
-        "suite_commit": _commit(),
+        "suite_commit": suite_commit(),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
 
@@ -77,7 +77,8 @@ def _engine_configs(settings: Settings, plan: Plan) -> dict[str, str]:
     return facts
 
 
-def _commit() -> str:
+def suite_commit() -> str:
+    """Return the commit of this suite, ``-dirty`` where files differ from it."""
     try:
         done = run(
             ["git", "-C", str(PROJECT_ROOT), "describe", "--always", "--dirty"], timeout_s=10

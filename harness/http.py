@@ -19,7 +19,14 @@ import httpx
 from harness.cutoff import Cutoff
 from harness.deadline import Deadline
 from harness.errors import SettingsError
-from harness.exchange import Arrival, EndpointUnreachable, Exchange, Outcome, UnexpectedAnswer
+from harness.exchange import (
+    Arrival,
+    EndpointUnreachable,
+    Exchange,
+    Outcome,
+    Reading,
+    UnexpectedAnswer,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -31,14 +38,24 @@ DEFAULT_TIMEOUT_S = 10.0
 class Http:
     """Requests to one server. Safe to share between threads; use as a context manager or close."""
 
-    def __init__(self, base_url: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         if not base_url.startswith(("http://", "https://")):
             raise SettingsError(f"expected an http:// or https:// address, seen {base_url!r}")
         self.base_url = base_url.rstrip("/")
         self.timeout_s = timeout_s
         self._client = httpx.Client(
             follow_redirects=False,
-            headers={"accept-encoding": "identity", "user-agent": "dynamo-multinode-qualification"},
+            headers={
+                "accept-encoding": "identity",
+                "user-agent": "dynamo-multinode-qualification",
+                **(headers or {}),
+            },
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             trust_env=False,
         )
@@ -66,14 +83,17 @@ class Http:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
+        reading: Reading | None = None,
     ) -> Exchange:
         """Send one request and return what came; a broken wire is an outcome, not an exception.
 
         ``timeout_s`` bounds the whole request: connecting, sending, waiting and reading together.
+        ``reading`` says how the answer is read, where not at once and to its end.
         """
         budget_s = self.timeout_s if timeout_s is None else timeout_s
+        reading = reading or Reading()
         progress = _Progress(method, self.base_url + path, Deadline.after(budget_s))
-        with Cutoff(progress.deadline) as cutoff:
+        with Cutoff(progress.deadline, receive_buffer=reading.receive_buffer) as cutoff:
             try:
                 with self._client.stream(
                     method,
@@ -83,11 +103,13 @@ class Http:
                     timeout=max(budget_s, 0.001),
                     extensions={"trace": cutoff.trace},
                 ) as response:
-                    progress.read(response)
+                    cancelled = progress.read(response, reading)
             except (httpx.HTTPError, OSError) as problem:
                 return progress.ended(*_diagnosis(problem, budget_s, fired=cutoff.fired))
         if cutoff.fired:  # a body that ends with the connection looks complete when that is shut
             return progress.ended(Outcome.TIMEOUT, f"budget of {budget_s:g} s spent")
+        if cancelled:
+            return progress.ended(Outcome.CANCELLED, f"hung up after {progress.events} events")
         return progress.ended(Outcome.COMPLETE, "")
 
     def get(self, path: str, *, timeout_s: float | None = None) -> Exchange:
@@ -127,8 +149,10 @@ class _Progress:
         self.status: int | None = None
         self.headers: tuple[tuple[str, str], ...] = ()
         self.arrivals: list[Arrival] = []
+        self.events = 0
 
-    def read(self, response: httpx.Response) -> None:
+    def read(self, response: httpx.Response, reading: Reading) -> bool:
+        """Read the answer; return whether we hung up before its end."""
         self.status = response.status_code
         self.headers = tuple(
             (name.decode("latin-1").lower(), value.decode("latin-1"))
@@ -136,6 +160,12 @@ class _Progress:
         )
         for data in response.iter_raw():
             self.arrivals.append(Arrival(round(self.deadline.elapsed_s, 6), data))
+            self.events += data.count(b"\n\n")
+            if reading.hang_up_after is not None and self.events >= reading.hang_up_after:
+                return True
+            if reading.pause_s:
+                time.sleep(reading.pause_s)
+        return False
 
     def ended(self, outcome: Outcome, error: str) -> Exchange:
         return Exchange(

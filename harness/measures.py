@@ -12,10 +12,11 @@ MEASURES_FILE = "measures.json"
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure. ``limit`` is the most that is promised, in the same unit; ``None`` if nothing is.
+    """One figure, with what is promised of it.
 
-    ``name`` completes a sentence ("client-visible window after prefill-1 was killed"), ``where`` is
-    what was measured (a deployment, a topology), and ``note`` what a reader has to know beside it.
+    ``limit`` is the most and ``floor`` the least that is promised, ``None`` if nothing is. ``name``
+    completes a sentence ("client-visible window after prefill-1 was killed"), ``where`` is what was
+    measured (a deployment, a topology), and ``note`` what a reader has to know beside it.
     """
 
     name: str
@@ -24,11 +25,13 @@ class Measure:
     limit: float | None = None
     where: str = ""
     note: str = ""
+    floor: float | None = None
 
     @property
     def within_limit(self) -> bool:
         """Whether the promise was kept; true where none is given."""
-        return self.limit is None or self.value <= self.limit
+        below = self.limit is None or self.value <= self.limit
+        return below and (self.floor is None or self.value >= self.floor)
 
     @property
     def subject(self) -> str:
@@ -44,8 +47,10 @@ class Measure:
 
     @property
     def _promise(self) -> str:
+        if self.floor is not None and self.value < self.floor:
+            return f"BELOW its floor of {_with_unit(self.floor, self.unit)}"
         if self.limit is None:
-            return ""
+            return "" if self.floor is None else f"floor {_with_unit(self.floor, self.unit)}"
         limit = _with_unit(self.limit, self.unit)
         return f"limit {limit}" if self.within_limit else f"OVER its limit of {limit}"
 
@@ -66,9 +71,10 @@ class Measures:
         limit: float | None = None,
         where: str = "",
         note: str = "",
+        floor: float | None = None,
     ) -> Measure:
         """Keep a figure, write them all, and return it (see :class:`Measure`)."""
-        measure = Measure(name, value, unit, limit=limit, where=where, note=note)
+        measure = Measure(name, value, unit, limit=limit, where=where, note=note, floor=floor)
         self._measures.append(measure)
         self._directory.write_json(MEASURES_FILE, [asdict(each) for each in self._measures])
         return measure

@@ -71,18 +71,28 @@ def shares_expert_memory(settings: Settings, engine_config: str) -> bool:
 
 
 def prompt_limit(settings: Settings, name: str) -> int:
-    """Return the tokens of the longest prompt that a disaggregated topology can answer."""
+    """Return the tokens of the longest prompt that a topology can answer; PROMPT_TOKENS wins."""
+    first, last = _first_and_last(settings, name)
+    longest = longest_prompt(first, last, answer_tokens=ANSWER_TOKENS, otherwise=PROMPT_TOKENS)
+    return settings.prompt_tokens or longest
+
+
+def context_tokens(settings: Settings, name: str) -> int | None:
+    """Return the tokens of prompt and answer together; ``None`` where the model limits them."""
+    _, last = _first_and_last(settings, name)
+    return settings.context_tokens or last.max_seq_len
+
+
+def _first_and_last(settings: Settings, name: str) -> tuple[EngineConfig, EngineConfig]:
+    """Return the engine configs of the worker that takes prompts, and of the one that answers."""
     mounts = all_mounts(settings)
     configs = {
         shape.role: load_engine_config(_resolve(shape.engine_config, mounts))
         for shape in topology(name, settings).roles
     }
-    return longest_prompt(
-        configs[Role.PREFILL],
-        configs[Role.DECODE],
-        answer_tokens=ANSWER_TOKENS,
-        otherwise=PROMPT_TOKENS,
-    )
+    if Role.AGGREGATED in configs:
+        return configs[Role.AGGREGATED], configs[Role.AGGREGATED]
+    return configs[Role.PREFILL], configs[Role.DECODE]
 
 
 def _check_shape(shape: RoleShape, gpus_per_node: int, mounts: Sequence[Mount]) -> EngineConfig:

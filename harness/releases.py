@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.errors import SettingsError
+from harness.features import Feature
 from harness.roles import Role
 
 
@@ -35,12 +36,27 @@ class DynamoRelease:
 
     1.4.2 was asked. Of the other releases it is assumed.
     """
+    features: frozenset[Feature] = frozenset({Feature.STOP, Feature.EQUAL_ANSWERS})
+    """What frontend and worker serve beyond the core, with the engine configs of the project.
+
+    1.4.2 was asked; of the other releases the least is assumed. ``response_format`` needs an engine
+    config with ``guided_decoding_backend``, which none of the project's has.
+    """
+    apart_lacks: frozenset[Feature] = frozenset({Feature.CHOICES})
+    """What of it is not served where prefill and decode are workers of their own.
+
+    1.4.2 refuses ``n`` there: `Prefill response should be generated only once`.
+    """
     metrics_flag: str = "--publish-events-and-metrics"
     """Flag that makes a worker publish its engine's statistics (1.4.2 has it as an old alias)."""
     instance_prefix: str = "v1/instances/"
     """etcd prefix of the instance records."""
     lease_ttl_s: float = 10.0
     """Seconds for which a dead worker's instance stays, unless ETCD_LEASE_TTL says otherwise."""
+
+    def serves(self, *, disaggregated: bool) -> frozenset[Feature]:
+        """Return what is served beyond the core by deployments of one kind."""
+        return self.features - self.apart_lacks if disaggregated else self.features
 
     def component(self, role: Role, strategy: str) -> str:
         """Return the component under which a worker of a role registers its ``generate``."""
@@ -89,6 +105,7 @@ _DYNAMO = {
             second_component="prefill",
             strategy_flag=False,
             reports_worker_id=True,
+            features=frozenset(Feature) - {Feature.JSON_TEXT},
         ),
         DynamoRelease(
             "1.6.1",

@@ -12,6 +12,7 @@ from harness.dynamo.deployment import Deployment, OnProgress, State
 from harness.dynamo.shutdown import Shutdown, measure, shut_down
 from harness.errors import HarnessError, PlanError, QualificationError
 from harness.facts import run_facts
+from harness.features import parse_features
 from harness.guard.guard import RunGuard
 from harness.http import Http
 from harness.measures import Measures
@@ -21,9 +22,15 @@ from harness.nodes.reaching import Reached, check_reachable, pairs_between
 from harness.nodes.snapshot import Snapshot
 from harness.once import NotRun, Once
 from harness.planning import RunRequest, plan_run
-from harness.preflight import check_settings, shares_expert_memory
+from harness.preflight import (
+    check_settings,
+    context_tokens,
+    prompt_limit,
+    shares_expert_memory,
+)
+from harness.releases import dynamo_release
 from harness.rundir import RunDirectory
-from harness.serving.chat import chat, chat_many
+from harness.serving.endpoint import REQUEST_TIMEOUT_S, Endpoint, Served
 from harness.serving.load import SteadyLoad
 from harness.serving.record import Record
 from harness.serving.request import ChatRequest
@@ -34,7 +41,6 @@ from harness.slurm.client import Slurm
 from harness.slurm.step import Step
 from harness.topology import Role
 
-CHAT_TIMEOUT_S = 120.0
 LOAD_CLIENTS = 16
 """Most requests of the steady load in flight."""
 
@@ -64,6 +70,7 @@ class QualificationRun:
         self.directory = directory
         self.allocation = allocation
         check_settings(self.settings, request.topologies, environ)
+        parse_features(self.settings.declared_features)
         self.slurm = Slurm(allocation.job_id, environ)
         self.slurm.on_away = lambda words, seconds: directory.event(
             "slurmctld was away", {"said": words, "seconds": round(seconds, 1)}
@@ -158,7 +165,7 @@ class QualificationRun:
             lambda number: load_request(model, number),
             rate_per_s=rate,
             clients=LOAD_CLIENTS,
-            timeout_s=CHAT_TIMEOUT_S,
+            timeout_s=REQUEST_TIMEOUT_S,
             sink=self.records,
         )
         return load.__enter__()
@@ -172,19 +179,25 @@ class QualificationRun:
             deployment.abandon()
         self.disruptions.end_load(deployment.name)
 
-    def ask(self, request: ChatRequest, *, timeout_s: float = CHAT_TIMEOUT_S) -> Record:
+    def ask(self, request: ChatRequest, *, timeout_s: float = REQUEST_TIMEOUT_S) -> Record:
         """Send one chat request to the live frontend and keep its record."""
-        return chat(self._frontend_http(), request, timeout_s=timeout_s, sink=self.records)
+        return self._endpoint().ask(request, timeout_s=timeout_s)
 
     def ask_together(self, requests: Sequence[ChatRequest]) -> list[Record]:
         """Send requests all at once; the records come in the requests' order."""
-        return chat_many(
-            self._frontend_http(),
-            requests,
-            concurrency=len(requests),
-            timeout_s=CHAT_TIMEOUT_S,
-            sink=self.records,
+        return self._endpoint().ask_together(requests)
+
+    def endpoint(self, name: str) -> Endpoint:
+        """Return the live frontend with all that is known of what the topology serves."""
+        apart = self.plan.deployment(name).placement.topology.disaggregated
+        release = dynamo_release(self.settings.dynamo_release)
+        served = Served(
+            self.settings.model_name,
+            parse_features(self.settings.declared_features) or release.serves(disaggregated=apart),
+            prompt_limit=prompt_limit(self.settings, name),
+            context_tokens=context_tokens(self.settings, name),
         )
+        return self._endpoint(served)
 
     def snapshot(self, moment: str, nodes: Sequence[str] = ()) -> Snapshot:
         """Probe the nodes now and keep the snapshot under the name of the moment."""
@@ -222,6 +235,10 @@ class QualificationRun:
         self.guard.dismiss()
         if self.keeper.has_processes(end, self._all_steps()):
             self.guard.end_orphans()
+
+    def _endpoint(self, served: Served | None = None) -> Endpoint:
+        served = served or Served(self.settings.model_name)
+        return Endpoint(self._frontend_http(), served, self.records)
 
     def _frontend_http(self) -> Http:
         if self._live is None:

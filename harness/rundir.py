@@ -30,6 +30,10 @@ RUN_VARIABLE = "QUALIFY_RUN"
 """Variable with the run id in every step's environment: marks processes without other ties."""
 
 
+RECORDS_FILE = "records.jsonl"
+"""Name of the file with all requests, in a run directory."""
+
+
 def new_run_id(job_id: str) -> str:
     """Return an id unique over runs: UTC time, job id, four random hex digits; fits any name."""
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
@@ -54,7 +58,7 @@ class RunDirectory:
     @property
     def records(self) -> Path:
         """JSON lines, one request each."""
-        return self.path / "records.jsonl"
+        return self.path / RECORDS_FILE
 
     @property
     def allure_results(self) -> Path:

@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import SettingsError
+from harness.references import References, check_names
 from harness.releases import STOP_CLEANUP_S, STOP_DRAIN_S, STOP_GRACE_S, STOP_RANKS_S
 from harness.sites import SiteFile, load_site, select_site
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SITES_DIR = PROJECT_ROOT / "clusters"
+
+SITE_ONLY = frozenset({"environment", "references"})
+"""Settings that are mappings: a site file alone has them, no variable and no option."""
 
 PASSED_ON = ("HF_HOME", "HF_HUB_OFFLINE")
 """Variables of the shell that every step gets for certain: an image that defines them would win."""
@@ -105,6 +109,27 @@ class Settings(BaseModel):
     dynamo_release: str = Field(
         "1.4.2", description="Dynamo release in the image; selects facts that differ"
     )
+    declared_features: str = Field(
+        "",
+        description="what the server serves beyond the core, comma-separated: stop, n, logprobs, "
+        "tools, response_format, equal-answers; default: what DYNAMO_RELEASE has, or with "
+        "--endpoint nothing",
+    )
+    prompt_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="tokens of the longest prompt; default: by the engine configs, or with "
+        "--endpoint not known",
+    )
+    context_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="tokens of prompt and answer together; default: by the engine configs, or "
+        "with --endpoint not known",
+    )
+    stall_limit_s: float = Field(
+        10, gt=0, description="seconds of silence within a stream that count as a stall"
+    )
     start_timeout_s: float = Field(
         1800, gt=0, description="seconds for a worker to load and register"
     )
@@ -122,6 +147,10 @@ class Settings(BaseModel):
     )
     environment: dict[str, str] = Field(
         default_factory=dict, description="further variables for every step (site file)"
+    )
+    references: Annotated[References, AfterValidator(check_names)] = Field(
+        default_factory=dict,
+        description="what latencies and throughput have been, by topology (site file)",
     )
 
     @property
@@ -169,7 +198,7 @@ def load_settings(
     values: dict[str, Any] = dict(site_file.values)
     sources = {name: site_file.where(name) for name in values}
     for name in Settings.model_fields:
-        if name == "environment":
+        if name in SITE_ONLY:
             continue
         given = environ.get(name.upper())
         if given:

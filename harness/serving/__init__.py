@@ -7,7 +7,6 @@ from harness.serving.answer import (
     joined_text,
     usage,
 )
-from harness.serving.chat import chat, chat_many
 from harness.serving.finding import Finding, Findings
 from harness.serving.judges import (
     judge_answer,
@@ -18,6 +17,7 @@ from harness.serving.judges import (
 )
 from harness.serving.record import Record, load_records
 from harness.serving.request import ChatRequest
+from harness.serving.sending import send, send_many
 from harness.serving.sink import RecordSink
 
 __all__ = [
@@ -26,8 +26,6 @@ __all__ = [
     "Findings",
     "Record",
     "RecordSink",
-    "chat",
-    "chat_many",
     "error_message",
     "finish_reason",
     "first_token_s",
@@ -38,5 +36,7 @@ __all__ = [
     "judge_unary",
     "load_records",
     "same_answer",
+    "send",
+    "send_many",
     "usage",
 ]

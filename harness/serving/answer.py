@@ -8,10 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from harness.serving.record import Record
 from harness.serving.sse import Event
+
+
+@dataclass(frozen=True)
+class Logprob:
+    """One token's log-probability as the server told it, and how many alternatives came with it.
+
+    ``value`` is ``None`` where it is no number.
+    """
+
+    token: str
+    value: float | None
+    alternatives: int
 
 
 @dataclass(frozen=True)
@@ -23,13 +36,15 @@ class Delta:
     role: str | None
     content: str
     reasoning: str
-    has_tool_calls: bool
+    tool_calls: tuple[Mapping[str, Any], ...]
     finish_reason: str | None
+    logprobs: tuple[Logprob, ...] | None
+    """``None`` where the choice carries none."""
 
     @property
     def says_something(self) -> bool:
         """Whether it carries text or a tool call."""
-        return bool(self.content or self.reasoning or self.has_tool_calls)
+        return bool(self.content or self.reasoning or self.tool_calls)
 
 
 @dataclass(frozen=True)
@@ -59,10 +74,10 @@ def is_error(event: Event) -> bool:
 
 def deltas(record: Record) -> list[Delta]:
     """Return all well-formed choices in order, of a stream or of a whole answer."""
-    if record.request.stream:
+    if record.streamed:
         pairs = [(event, choice) for event, chunk in chunks(record) for choice in _choices(chunk)]
-        return [_delta(event, choice, "delta") for event, choice in pairs]
-    return [_delta(None, choice, "message") for choice in _choices(record.json)]
+        return [_delta(event, choice) for event, choice in pairs]
+    return [_delta(None, choice) for choice in _choices(record.json)]
 
 
 def joined_text(record: Record, index: int = 0) -> str:
@@ -79,7 +94,7 @@ def finish_reason(record: Record, index: int = 0) -> str | None:
 
 def usage(record: Record) -> Usage | None:
     """Return the final usage, or ``None`` when the answer carries none that is well-formed."""
-    if record.request.stream:
+    if record.streamed:
         said = [chunk.get("usage") for _, chunk in chunks(record)]
         return next((usage for usage in map(as_usage, reversed(said)) if usage is not None), None)
     return as_usage(record.json.get("usage")) if isinstance(record.json, dict) else None
@@ -116,19 +131,49 @@ def _choices(answer: Any) -> Iterator[Mapping[str, Any]]:
             yield choice
 
 
-def _delta(event: Event | None, choice: Mapping[str, Any], key: str) -> Delta:
-    said = choice.get(key)
-    said = said if isinstance(said, dict) else {}
+def _delta(event: Event | None, choice: Mapping[str, Any]) -> Delta:
+    """Return one choice; of a plain completion the text stands in the choice itself."""
+    key = "message" if event is None else "delta"
+    inner = choice.get(key)
+    said: Mapping[str, Any] = inner if isinstance(inner, dict) else {}
     reason = choice.get("finish_reason")
     return Delta(
         event=event,
         index=choice["index"],
         role=_text(said.get("role")) or None,
-        content=_text(said.get("content")),
+        content=_text(said.get("content")) or _text(choice.get("text")),
         reasoning=_text(said.get("reasoning_content")),
-        has_tool_calls=bool(said.get("tool_calls")),
+        tool_calls=tuple(_objects(said.get("tool_calls"))),
         finish_reason=None if reason is None else str(reason),
+        logprobs=_logprobs(choice.get("logprobs")),
     )
+
+
+def _logprobs(told: Any) -> tuple[Logprob, ...] | None:
+    """Return logprobs in either form: a chat's list of tokens, or a completion's lists."""
+    if not isinstance(told, dict):
+        return None
+    if isinstance(told.get("content"), list):
+        return tuple(
+            _logprob(each.get("token"), each.get("logprob"), each.get("top_logprobs"))
+            for each in _objects(told["content"])
+        )
+    lists = [told.get(key) or [] for key in ("tokens", "token_logprobs", "top_logprobs")]
+    tokens, values, alternatives = (each if isinstance(each, list) else [] for each in lists)
+    return tuple(
+        _logprob(token, *pair)
+        for token, *pair in zip_longest(tokens, values[: len(tokens)], alternatives[: len(tokens)])
+    )
+
+
+def _logprob(token: Any, value: Any, alternatives: Any) -> Logprob:
+    number = type(value) in {int, float}
+    counted = len(alternatives) if isinstance(alternatives, (list, dict)) else 0
+    return Logprob(_text(token), float(value) if number else None, counted)
+
+
+def _objects(raw: Any) -> Iterator[Mapping[str, Any]]:
+    yield from (each for each in raw if isinstance(each, dict)) if isinstance(raw, list) else ()
 
 
 def _text(value: Any) -> str:

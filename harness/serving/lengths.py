@@ -90,3 +90,7 @@ class PromptRuler:
                 f"{self.rule.overhead_tokens:g} and a word {self.rule.tokens_per_word:g}"
             )
         return prompt_of(words)
+
+    def prompt_over(self, tokens: int) -> str:
+        """Return the shortest prompt of more than ``tokens`` tokens."""
+        return prompt_of(max(1, self.rule.words_for(tokens) + 1))

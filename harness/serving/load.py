@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.http import Http
-from harness.serving.chat import chat
 from harness.serving.load_facts import Answered, LoadFacts
-from harness.serving.request import ChatRequest
+from harness.serving.request import Request
 from harness.serving.schedule import Schedule
+from harness.serving.sending import send
 from harness.serving.sink import RecordSink
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class SteadyLoad:
     def __init__(
         self,
         client: Http,
-        make_request: Callable[[int], ChatRequest],
+        make_request: Callable[[int], Request],
         *,
         rate_per_s: float,
         clients: int,
@@ -117,7 +117,7 @@ class SteadyLoad:
         try:
             while not self._stopping.wait(self._schedule.next_pause_s()):
                 request = self._make_request(next(self._numbers))
-                record = chat(self._client, request, timeout_s=self.timeout_s, sink=self._sink)
+                record = send(self._client, request, timeout_s=self.timeout_s, sink=self._sink)
                 self._keep(Answered.of(record))
         except Exception as fault:  # noqa: BLE001 - a thread's end is seen by nobody: raised later
             self._fault = self._fault or fault

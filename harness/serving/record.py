@@ -10,11 +10,13 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.exchange import Arrival, Exchange, Outcome
-from harness.serving.request import ChatRequest
+from harness.serving.request import KINDS, GenerationRequest, RawRequest, Request
 from harness.serving.sse import Event, parse
 
-FORMAT = 1
+FORMAT = 2
 """Version of the saved form; raised when a reader of the old form would misread the new one."""
+READABLE = (1, FORMAT)
+"""Of format 1 are records of chat requests alone, which did not say so."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Record:
     ``request_id`` was sent as ``x-request-id``: Dynamo's frontend writes it into its log.
     """
 
-    request: ChatRequest
+    request: Request
     request_id: str
     url: str
     outcome: Outcome
@@ -37,7 +39,7 @@ class Record:
     arrivals: tuple[Arrival, ...] = field(repr=False)
 
     @classmethod
-    def of(cls, request: ChatRequest, request_id: str, *, exchange: Exchange) -> Record:
+    def of(cls, request: Request, request_id: str, *, exchange: Exchange) -> Record:
         """Return the record of ``exchange``, in which ``request`` was sent under ``request_id``."""
         return cls(
             request=request,
@@ -53,11 +55,25 @@ class Record:
         )
 
     def __repr__(self) -> str:
-        kind = f"stream of {len(self.events)} events" if self.request.stream else "whole answer"
+        kind = f"stream of {len(self.events)} events" if self.streamed else "whole answer"
+        asked = self.request
+        what = asked.path if isinstance(asked, RawRequest) else asked.model
         return (
-            f"<Record {self.request_id} {self.request.model!r}: {self.outcome}, "
+            f"<Record {self.request_id} {what!r}: {self.outcome}, "
             f"status {self.status}, {kind}, {len(self.body)} bytes in {self.elapsed_s:.3f} s>"
         )
+
+    @property
+    def generation(self) -> GenerationRequest:
+        """The request, of which it is known that an answer may come; raises for any other."""
+        if isinstance(self.request, RawRequest):
+            raise HarnessError(f"expected a request for a completion, seen {self.request!r}")
+        return self.request
+
+    @property
+    def streamed(self) -> bool:
+        """Whether a stream was asked for."""
+        return not isinstance(self.request, RawRequest) and self.request.stream
 
     @cached_property
     def body(self) -> bytes:
@@ -87,6 +103,7 @@ class Record:
             "format": FORMAT,
             "request_id": self.request_id,
             "url": self.url,
+            "kind": self.request.kind,
             "request": self.request.body(),
             "outcome": self.outcome.value,
             "error": self.error,
@@ -102,13 +119,13 @@ class Record:
     def from_line(cls, line: str) -> Record:
         """Return the record that :meth:`to_line` made ``line`` of."""
         saved = json.loads(line)
-        if saved.get("format") != FORMAT:
+        if saved.get("format") not in READABLE:
             raise HarnessError(
                 f"expected a record of format {FORMAT}, seen format {saved.get('format')!r}",
                 hint="judge it with the version of this suite that wrote it",
             )
         return cls(
-            request=ChatRequest.from_body(saved["request"]),
+            request=KINDS[saved.get("kind", "chat")].from_body(saved["request"]),
             request_id=saved["request_id"],
             url=saved["url"],
             outcome=Outcome(saved["outcome"]),
@@ -122,9 +139,13 @@ class Record:
 
 
 def load_records(path: Path) -> list[Record]:
-    """Return the records of a JSON-lines file; a damaged line raises an error that names it."""
+    """Return the records of a JSON-lines file; a damaged line raises an error that names it.
+
+    A last line that was not finished, as a killed run leaves it, is left out.
+    """
     with path.open(encoding="ascii") as lines:
-        return [_load(line, f"line {number} of {path}") for number, line in enumerate(lines, 1)]
+        whole = (line for line in lines if line.endswith("\n"))
+        return [_load(line, f"line {number} of {path}") for number, line in enumerate(whole, 1)]
 
 
 def _load(line: str, where: str) -> Record:
@@ -132,8 +153,7 @@ def _load(line: str, where: str) -> Record:
         return Record.from_line(line)
     except (ValueError, KeyError, TypeError) as damaged:
         raise HarnessError(
-            f"expected a record in {where}, seen {line[:80]!r}: {damaged!r}",
-            hint="a run that was killed may leave its last line unfinished: delete that line",
+            f"expected a record in {where}, seen {line[:80]!r}: {damaged!r}"
         ) from damaged
 
 

@@ -37,7 +37,7 @@ def worker_ids(record: Record) -> WorkerIds:
 
 
 def _named(record: Record) -> Iterator[Mapping[str, Any]]:
-    answers = [chunk for _, chunk in chunks(record)] if record.request.stream else [record.json]
+    answers = [chunk for _, chunk in chunks(record)] if record.streamed else [record.json]
     for answer in answers:
         nvext = answer.get("nvext") if isinstance(answer, dict) else None
         named = nvext.get("worker_id") if isinstance(nvext, dict) else None

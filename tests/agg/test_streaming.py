@@ -7,6 +7,7 @@ from tests.promises.streaming import StreamingPromises
 
 
 @pytest.mark.agg
+@pytest.mark.serving
 @pytest.mark.topology("agg")
 class TestStreaming(StreamingPromises):
     """Claimed for the large worker."""

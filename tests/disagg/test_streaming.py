@@ -7,6 +7,7 @@ from tests.promises.streaming import StreamingPromises
 
 
 @pytest.mark.disagg
+@pytest.mark.serving
 @pytest.mark.topology("disagg")
 class TestStreaming(StreamingPromises):
     """Claimed for the large workers."""

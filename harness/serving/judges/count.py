@@ -17,10 +17,10 @@ def usage_place(record: Record) -> Finding | None:
     In a stream it has a last chunk of its own, without choices; other chunks carry none, unless the
     request asks for the usage so far (``continuous_usage_stats``).
     """
-    if not record.request.stream:
+    if not record.streamed:
         missing = usage(record) is None
         return found("usage", "usage in the answer", "none well-formed") if missing else None
-    if record.request.wants_usage:
+    if record.generation.wants_usage:
         return _last_has_usage(record) or _others_have_none(record)
     return _none_has_usage(chunks(record), "no usage, for none was asked for")
 
@@ -42,15 +42,15 @@ def length(record: Record) -> Finding | None:
     Known only where the answer counts its tokens. An end token or a stop string may fall on the
     very last token allowed: then ``stop`` is right too, unless the request rules both out.
     """
-    limit, seen, reason = record.request.limit, usage(record), finish_reason(record)
-    if limit is None or seen is None or reason is None or record.request.choices != 1:
+    limit, seen, reason = record.generation.limit, usage(record), finish_reason(record)
+    if limit is None or seen is None or reason is None or record.generation.choices != 1:
         return None
     told = f"finish_reason {reason!r} with {seen.completion_tokens} tokens"
     if seen.completion_tokens > limit:
         return found("length", f"at most {limit} tokens", told)
     if reason == "length" and seen.completion_tokens < limit:
         return found("length", f"'length' only at the limit of {limit} tokens", told)
-    if reason != "length" and record.request.runs_to_limit:
+    if reason != "length" and record.generation.runs_to_limit:
         return found("length", f"'length' at {limit} tokens, for nothing else ends it", told)
     return None
 
@@ -65,7 +65,7 @@ def _last_has_usage(record: Record) -> Finding | None:
 
 
 def _others_have_none(record: Record) -> Finding | None:
-    if record.request.wants_running_usage:
+    if record.generation.wants_running_usage:
         return None
     return _none_has_usage(chunks(record)[:-1], "usage in the last chunk only")
 

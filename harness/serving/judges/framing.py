@@ -36,7 +36,7 @@ def complete(record: Record) -> Finding | None:
 
 def content_type(record: Record) -> Finding | None:
     """Judge that the answer says what it is: an event stream, or JSON."""
-    expected = STREAM_TYPE if record.request.stream else WHOLE_TYPE
+    expected = STREAM_TYPE if record.streamed else WHOLE_TYPE
     seen = record.header("content-type")
     if seen.partition(";")[0].strip().lower() == expected:
         return None
@@ -55,7 +55,7 @@ def framing(record: Record) -> Finding | None:
     """Judge that the stream is ``data:`` events of JSON objects, each ended by a blank line."""
     whole = record.outcome is Outcome.COMPLETE
     judged = [event for event in record.events if whole or event.terminated]
-    wrong = ((event, _misframed(event, record.request.annotations)) for event in judged)
+    wrong = ((event, _misframed(event, record.generation.annotations)) for event in judged)
     for event, expected in wrong:
         if expected:
             return found("framing", expected, event.shown, event=event)

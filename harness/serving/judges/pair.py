@@ -14,7 +14,7 @@ def same_answer(first: Record, second: Record) -> Findings:
     """
     judged = [
         judgement
-        for index in range(first.request.choices)
+        for index in range(first.generation.choices)
         for judgement in (_same_text(first, second, index), _same_finish(first, second, index))
     ]
     return Findings(each for each in [*judged, _same_usage(first, second)] if each is not None)

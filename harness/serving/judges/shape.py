@@ -8,6 +8,7 @@ from typing import Any
 from harness.serving.answer import chunks, deltas
 from harness.serving.finding import Finding, found
 from harness.serving.record import Record
+from harness.serving.request import ChatRequest
 from harness.serving.sse import Event
 
 Parts = list[tuple["Event | None", Mapping[str, Any]]]
@@ -18,8 +19,9 @@ REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function
 
 def shape(record: Record) -> Finding | None:
     """Judge that every chunk, or the answer, has choices with a number and a delta or message."""
-    key = "delta" if record.request.stream else "message"
-    if not record.request.stream and not isinstance(record.json, dict):
+    chat = isinstance(record.request, ChatRequest)
+    key = ("delta" if record.streamed else "message") if chat else "text"
+    if not record.streamed and not isinstance(record.json, dict):
         body = record.body[:120].decode("utf-8", "replace")
         return found("shape", "a JSON object", repr(body))
     for event, part in _parts(record):
@@ -41,20 +43,23 @@ def created(record: Record) -> Finding | None:
 
 def model(record: Record) -> Finding | None:
     """Judge that the answer comes from the model that was asked for, throughout."""
-    wanted = record.request.model
+    wanted = record.generation.model
     expected = f"{wanted!r} throughout"
     return _constant(record, "model", accepts=lambda value: value == wanted, expected=expected)
 
 
 def object_type(record: Record) -> Finding | None:
     """Judge that the answer names its own type, throughout."""
-    wanted = "chat.completion.chunk" if record.request.stream else "chat.completion"
+    asked = record.generation
+    wanted = asked.chunk_object if record.streamed else asked.whole_object
     expected = f"{wanted!r} throughout"
     return _constant(record, "object", accepts=lambda value: value == wanted, expected=expected)
 
 
 def role(record: Record) -> Finding | None:
-    """Judge that every choice begins with the assistant's role and never takes another."""
+    """Judge that every choice of a chat begins with the assistant's role and takes no other."""
+    if not isinstance(record.request, ChatRequest):
+        return None
     met: set[int] = set()
     for delta in deltas(record):
         allowed = {"assistant", None} if delta.index in met else {"assistant"}
@@ -67,7 +72,7 @@ def role(record: Record) -> Finding | None:
 
 def order(record: Record) -> Finding | None:
     """Judge that exactly the choices asked for came, numbered from 0."""
-    wanted = set(range(record.request.choices))
+    wanted = set(range(record.generation.choices))
     expected = f"choices {sorted(wanted)}"
     for delta in deltas(record):
         if delta.index not in wanted:
@@ -78,7 +83,7 @@ def order(record: Record) -> Finding | None:
 
 def finish(record: Record) -> Finding | None:
     """Judge that every choice has exactly one known finish_reason, in its last part."""
-    for index in range(record.request.choices):
+    for index in range(record.generation.choices):
         mine = [delta for delta in deltas(record) if delta.index == index]
         ended = [delta for delta in mine if delta.finish_reason is not None]
         expected = f"one finish_reason for choice {index}, in its last part"
@@ -95,7 +100,7 @@ def finish(record: Record) -> Finding | None:
 
 
 def _parts(record: Record) -> Parts:
-    if record.request.stream:
+    if record.streamed:
         return [(event, chunk) for event, chunk in chunks(record)]
     return [(None, record.json)] if isinstance(record.json, dict) else []
 
@@ -105,7 +110,7 @@ def _misshapen(choices: Any, key: str) -> str | None:
         return f"choices {choices!r}"[:120]
     for choice in choices:
         right = isinstance(choice, dict) and type(choice.get("index")) is int
-        if not right or not isinstance(choice.get(key), dict):
+        if not right or not isinstance(choice.get(key), str if key == "text" else dict):
             return f"{choice!r}"[:120]
     return None
 

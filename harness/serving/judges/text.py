@@ -20,15 +20,27 @@ _LOOP_SHARE = 0.8
 def present(record: Record) -> Finding | None:
     """Judge that every choice says something: success with no token is no success."""
     saying = {delta.index for delta in deltas(record) if delta.says_something}
-    silent = set(range(record.request.choices)) - saying
+    silent = set(range(record.generation.choices)) - saying
     if not silent:
         return None
     return found("text", "text or a tool call in every choice", f"none in choice {min(silent)}")
 
 
+def stopped(record: Record) -> Finding | None:
+    """Judge that no choice contains a stop string: the text ends before it."""
+    for index in range(record.generation.choices):
+        text = joined_text(record, index)
+        for stop in record.generation.stops:
+            if stop in text:
+                at = text.index(stop)
+                seen = f"{text[max(0, at - 20) : at + 20]!r} in choice {index}"
+                return found("stop", f"a text that ends before {stop!r}", seen)
+    return None
+
+
 def degenerate(record: Record) -> Finding | None:
     """Judge that no choice is mostly one unit over and over, as of an engine in a broken state."""
-    for index in range(record.request.choices):
+    for index in range(record.generation.choices):
         text = joined_text(record, index)
         loop = max(_LOOP.finditer(text), key=lambda match: len(match[0]), default=None)
         if loop is not None and len(loop[0]) >= _LOOP_SHARE * len(text):

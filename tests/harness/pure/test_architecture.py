@@ -14,7 +14,7 @@ import pytest
 from harness.guard.step import MODULES
 from harness.settings import PROJECT_ROOT
 
-SUITE = ("harness", "fixtures", "tests/promises", "tests/agg", "tests/disagg")
+SUITE = ("harness", "fixtures", "tests/promises", "tests/agg", "tests/disagg", "tests/serving")
 
 LAYERS = (
     ("harness.slurm", "harness.topology", "harness.engine_config"),
@@ -28,12 +28,12 @@ LAYERS = (
         "harness.disruptions",
         "harness.cycles",
     ),
-    ("harness.run",),
+    ("harness.run", "harness.attached", "harness.rejudge"),
     ("harness.cli",),
     ("harness.__main__",),
     ("fixtures",),
     ("tests.promises",),
-    ("tests.agg", "tests.disagg", "conftest"),
+    ("tests.agg", "tests.disagg", "tests.serving", "conftest"),
 )
 """From the lowest up; below them lie the basics, which are all other modules of ``harness``."""
 

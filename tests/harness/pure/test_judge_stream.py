@@ -99,6 +99,7 @@ def test_real_bad_answers_are_found() -> None:
         ["error-event"],
         ["status"],
         ["status"],
+        ["logprobs"],
     ]
 
 

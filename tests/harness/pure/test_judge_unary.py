@@ -144,4 +144,4 @@ def test_first_token_is_timed_by_its_event() -> None:
 
     assert first_token_s(late) == 0.002
     assert first_token_s(record_of(b"data: [DONE]\n\n", ASKED)) is None
-    assert late.request.model == MODEL
+    assert late.generation.model == MODEL

@@ -19,13 +19,13 @@ from harness.serving import (
     ChatRequest,
     Record,
     RecordSink,
-    chat,
-    chat_many,
     error_message,
     joined_text,
     judge_refusal,
     judge_stream,
     load_records,
+    send,
+    send_many,
 )
 from tests.harness.pure.serving_kit import (
     MODEL,
@@ -100,7 +100,7 @@ def test_stream_is_recorded_with_request_id_and_headers() -> None:
         peer.sendall(streamed(GOOD))
 
     with serving(script) as url, Http(url) as http:
-        record = chat(http, asked(max_tokens=3), timeout_s=5)
+        record = send(http, asked(max_tokens=3), timeout_s=5)
     assert not judge_stream(record)
     assert joined_text(record) == "Once upon a time"
     assert record.url == f"{url}/v1/chat/completions"
@@ -111,7 +111,7 @@ def test_stream_is_recorded_with_request_id_and_headers() -> None:
 def test_cut_stream_is_an_outcome() -> None:
     half = streamed(GOOD)[:-40]
     with serving(says(half)) as url, Http(url) as http:
-        record = chat(http, asked(max_tokens=3), timeout_s=5)
+        record = send(http, asked(max_tokens=3), timeout_s=5)
     assert record.outcome is Outcome.CUT
     assert [finding.promise for finding in judge_stream(record)] == ["complete"]
 
@@ -120,7 +120,7 @@ def test_unreachable_server_is_an_outcome() -> None:
     with serving(says()) as url:
         pass
     with Http(url) as http:
-        record = chat(http, asked(), timeout_s=5)
+        record = send(http, asked(), timeout_s=5)
     assert record.outcome is Outcome.UNREACHABLE
     assert "unreachable" in str(judge_stream(record))
 
@@ -129,7 +129,7 @@ def test_refusal_is_read_in_both_forms() -> None:
     bodies = [b'{"message": "Model not found"}', b'{"error": {"message": "Model not found"}}']
     for body in bodies:
         with serving(says(answer(body, status="404 Not Found"))) as url, Http(url) as http:
-            record = chat(http, asked(), timeout_s=5)
+            record = send(http, asked(), timeout_s=5)
         assert not judge_refusal(record, status=404)
         assert error_message(record) == "Model not found"
 
@@ -158,7 +158,7 @@ def test_many_keep_their_order_and_their_limit() -> None:
 
     requests = [asked(max_tokens=number) for number in range(12)]
     with serving(script) as url, Http(url) as http:
-        records = chat_many(http, requests, concurrency=4, timeout_s=10)
+        records = send_many(http, requests, concurrency=4, timeout_s=10)
     assert [joined_text(record) for record in records] == [f"{number} " for number in range(12)]
     assert most == 4
 
@@ -167,10 +167,10 @@ def test_sink_keeps_every_record_at_once(tmp_path: Path) -> None:
     path = tmp_path / "records" / "chat.jsonl"
     with serving(says(streamed(GOOD))) as url, Http(url) as http, RecordSink(path) as sink:
         requests = [asked(max_tokens=3, seed=number) for number in range(20)]
-        records = chat_many(http, requests, concurrency=5, timeout_s=10, sink=sink)
+        records = send_many(http, requests, concurrency=5, timeout_s=10, sink=sink)
         kept = load_records(path)
-    assert {record.request.seed for record in kept} == set(range(20))
-    assert sorted(kept, key=lambda record: record.request.seed or 0) == records
+    assert {record.generation.seed for record in kept} == set(range(20))
+    assert sorted(kept, key=lambda record: record.generation.seed or 0) == records
 
 
 @given(
@@ -199,7 +199,7 @@ def test_damaged_record_is_named_with_its_line(tmp_path: Path) -> None:
 
 
 def test_record_of_another_format_is_refused() -> None:
-    line = record_of(GOOD, asked()).to_line().replace('"format": 1', '"format": 9')
+    line = record_of(GOOD, asked()).to_line().replace('"format": 2', '"format": 9')
 
     with pytest.raises(HarnessError, match="seen format 9"):
         Record.from_line(line)

@@ -123,7 +123,7 @@ def test_every_answer_is_judged_recorded_and_names_its_workers(tmp_path: Path) -
     assert facts.answered_by_prefill(before_s) == {7}
     assert facts.answered_by_decode(before_s) == {9}
     assert {each.request_id for each in facts.answered} == {each.request_id for each in kept}
-    assert sorted(each.request.seed or 0 for each in kept) == list(range(facts.sent))
+    assert sorted(each.generation.seed or 0 for each in kept) == list(range(facts.sent))
     assert all(before_s <= each.started_at_s <= each.ended_at_s for each in facts.answered)
 
 

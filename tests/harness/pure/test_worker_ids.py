@@ -75,7 +75,7 @@ def test_ranks_beside_the_workers_are_no_workers() -> None:
 
 def test_real_answers_name_the_aggregated_worker_twice() -> None:
     records = load_records(STREAMS / "good.jsonl")
-    asking = [each for each in records if "extra_fields" in each.request.extra.get("nvext", {})]
+    asking = [each for each in records if "extra_fields" in each.generation.extra.get("nvext", {})]
     ids = {worker_ids(record) for record in asking}
 
     assert len(asking) == 3

@@ -1,32 +1,39 @@
-"""Ask for chat completions, one or many at a time, and bring back records."""
+"""Send requests, one or many at a time, and bring back records."""
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from harness.exchange import Reading
 from harness.http import Http
 from harness.serving.record import Record
-from harness.serving.request import CHAT_PATH, ChatRequest
+from harness.serving.request import Request
 from harness.serving.sink import RecordSink
 
 
-def chat(
-    client: Http, request: ChatRequest, *, timeout_s: float, sink: RecordSink | None = None
+def send(
+    client: Http,
+    request: Request,
+    *,
+    timeout_s: float,
+    sink: RecordSink | None = None,
+    reading: Reading | None = None,
 ) -> Record:
     """Send one request, as a stream or whole, and return its record; save it in ``sink`` if given.
 
     Nothing that the server does raises: a refused, cut or late answer is an outcome of the record.
+    ``reading`` says how the answer is read, where not at once and to its end.
     """
     request_id = str(uuid.uuid4())
     exchange = client.exchange(
-        "POST",
-        CHAT_PATH,
-        content=json.dumps(request.body()).encode(),
-        headers={"content-type": "application/json", "x-request-id": request_id},
+        request.method,
+        request.path,
+        content=request.content(),
+        headers={"content-type": request.content_type, "x-request-id": request_id},
         timeout_s=timeout_s,
+        reading=reading,
     )
     record = Record.of(request, request_id, exchange=exchange)
     if sink is not None:
@@ -34,9 +41,9 @@ def chat(
     return record
 
 
-def chat_many(
+def send_many(
     client: Http,
-    requests: Sequence[ChatRequest],
+    requests: Sequence[Request],
     *,
     concurrency: int,
     timeout_s: float,
@@ -46,7 +53,7 @@ def chat_many(
 
     ``timeout_s`` bounds each request by itself.
     """
-    with ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="chat") as pool:
+    with ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="send") as pool:
         return list(
-            pool.map(lambda each: chat(client, each, timeout_s=timeout_s, sink=sink), requests)
+            pool.map(lambda each: send(client, each, timeout_s=timeout_s, sink=sink), requests)
         )

@@ -1,0 +1,136 @@
+"""A run against a server that somebody else started: no Slurm, no etcd, no deployment of ours."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigError, SettingsError
+from harness.exchange import EndpointUnreachable, Exchange, UnexpectedAnswer
+from harness.facts import suite_commit
+from harness.features import parse_features
+from harness.http import Http
+from harness.measures import Measures
+from harness.rundir import RunDirectory
+from harness.serving.endpoint import Endpoint, Served
+from harness.serving.sink import RecordSink
+from harness.settings import Settings
+
+FIRST_LOOK_S = 5.0
+"""Seconds within which a server that cannot be used has been named as such."""
+
+API_KEY = "OPENAI_API_KEY"
+"""Variable with the key that is sent to the server, as OpenAI's own client reads it."""
+
+
+class EndpointUnusable(ConfigError):
+    """There is no server at the address, it is not one of this kind, or it refuses us."""
+
+
+class AttachedRun:
+    """A run that only sends requests. Raises :class:`EndpointUnusable` within five seconds."""
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        *,
+        settings: Settings,
+        directory: RunDirectory,
+        environ: Mapping[str, str],
+    ) -> None:
+        self.url = url
+        self.directory = directory
+        self.settings = settings
+        self.measures = Measures(directory)
+        features = parse_features(settings.declared_features)
+        key = environ.get(API_KEY, "")
+        http = Http(url, headers={"authorization": f"Bearer {key}"} if key else {})
+        served = Served(
+            _model(_listed(http, keyed=bool(key)), model, url),
+            features,
+            prompt_limit=settings.prompt_tokens,
+            context_tokens=settings.context_tokens,
+        )
+        self.endpoint = Endpoint(http, served, RecordSink(directory.records))
+
+    emulated = None
+    """Nothing here tells of the engine behind the server."""
+
+    live = None
+    """No deployment is ours."""
+
+    def facts(self) -> dict[str, str]:
+        """Return what exactly was tested."""
+        return {
+            "engine": "none seen",
+            "endpoint": self.url,
+            "served_model_name": self.endpoint.served.model,
+            "declared_features": ", ".join(sorted(self.endpoint.served.features)) or "none",
+            "suite_commit": suite_commit(),
+            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        }
+
+    def close(self) -> None:
+        """Close what is open here; the server is not ours to stop."""
+        self.endpoint.http.close()
+
+
+def _listed(http: Http, *, keyed: bool) -> list[str]:
+    """Return the ids of the models that the server lists."""
+    where = f"{http.base_url}/v1/models"
+    try:
+        answer = http.get("/v1/models", timeout_s=FIRST_LOOK_S)
+    except EndpointUnreachable as broken:
+        raise EndpointUnusable(_not_there(broken.exchange, where)) from None
+    if answer.status in {401, 403}:
+        sent = f"the key in {API_KEY} is not accepted" if keyed else f"give a key in {API_KEY}"
+        raise EndpointUnusable(f"{where} answers {answer.status}", hint=sent)
+    try:
+        listed = answer.json() if answer.status == 200 else None
+    except UnexpectedAnswer:
+        listed = None
+    models = _ids(listed)
+    if models is None:
+        raise EndpointUnusable(
+            f"expected a list of models from {where}; "
+            f"seen: status {answer.status}, {answer.body[:120]!r}",
+            hint="--endpoint is the address before /v1, such as http://host:8000",
+        )
+    return models
+
+
+def _ids(listed: Any) -> list[str] | None:
+    data = listed.get("data") if isinstance(listed, dict) else None
+    if not isinstance(data, list):
+        return None
+    return [str(each["id"]) for each in data if isinstance(each, dict) and "id" in each]
+
+
+def _not_there(exchange: Exchange, where: str) -> str:
+    return (
+        f"expected an OpenAI-compatible server at {where}; "
+        f"seen: {exchange.outcome} after {exchange.elapsed_s:.2f} s ({exchange.error})"
+    )
+
+
+def _model(listed: list[str], wanted: str, url: str) -> str:
+    shown = ", ".join(listed) or "none"
+    if wanted in listed:
+        return wanted
+    if wanted:
+        raise EndpointUnusable(f"{url} serves no model {wanted!r}; it lists: {shown}")
+    if len(listed) != 1:
+        raise EndpointUnusable(
+            f"{url} lists {len(listed)} models: {shown}", hint="say which one: --model NAME"
+        )
+    return listed[0]
+
+
+def check_url(url: str) -> None:
+    """Raise :class:`SettingsError` for what is no address of a server."""
+    if not url.startswith(("http://", "https://")):
+        raise SettingsError(f"--endpoint {url}: expected http://host:port or https://host:port")

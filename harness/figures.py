@@ -1,0 +1,14 @@
+"""Names and units of the figures that a load gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+PERCENTILES = (50, 90, 99)
+FIGURES: Mapping[str, str] = {
+    **{f"first_token_p{share}": "s" for share in PERCENTILES},
+    **{f"gap_p{share}": "s" for share in PERCENTILES},
+    **{f"whole_p{share}": "s" for share in PERCENTILES},
+    "throughput": "tokens/s",
+}
+"""Every figure by name, with its unit."""

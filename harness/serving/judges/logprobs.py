@@ -1,0 +1,56 @@
+"""The judge of log-probabilities: there if and only if asked for, one a token, none above 0."""
+
+from __future__ import annotations
+
+from harness.serving.answer import Delta, Logprob, deltas, usage
+from harness.serving.finding import Finding, found
+from harness.serving.record import Record
+
+ROUNDING = 1e-4
+"""How far above 0 a rounded logarithm of 1 may come."""
+
+
+def logprobs(record: Record) -> Finding | None:
+    """Judge that every piece of text comes with its tokens' logprobs where they were asked for.
+
+    Where they were not, none comes. Servers may give fewer alternatives than asked for, not more.
+    """
+    asked = record.generation.top_logprobs
+    if asked is None:
+        return _none(record)
+    told = [delta for delta in deltas(record) if delta.content]
+    for delta in told:
+        wrong = _wrong(delta, asked)
+        if wrong:
+            return found("logprobs", *wrong, event=delta.event)
+    counted, tokens = usage(record), sum(len(delta.logprobs or ()) for delta in told)
+    if counted is not None and tokens > counted.completion_tokens:
+        expected = f"logprobs of at most {counted.completion_tokens} tokens, as usage counts them"
+        return found("logprobs", expected, f"{tokens}")
+    return None
+
+
+def _none(record: Record) -> Finding | None:
+    for delta in deltas(record):
+        if delta.logprobs:
+            return found(
+                "logprobs", "none: not asked for", f"{delta.logprobs[0]}", event=delta.event
+            )
+    return None
+
+
+def _wrong(delta: Delta, asked: int) -> tuple[str, str] | None:
+    if not delta.logprobs:
+        return "logprobs beside every piece of text", f"none beside {delta.content[:40]!r}"
+    for each in delta.logprobs:
+        if each.value is None or each.value > ROUNDING:
+            return "a logarithm of a probability, at most 0", _shown(each)
+        if each.alternatives > max(asked, 1):
+            return f"at most {asked} alternatives for a token", _shown(each)
+    if asked and not any(each.alternatives for each in delta.logprobs):
+        return f"up to {asked} alternatives for every token", f"none for {delta.content[:40]!r}"
+    return None
+
+
+def _shown(logprob: Logprob) -> str:
+    return f"{logprob.value} with {logprob.alternatives} alternatives for {logprob.token!r}"

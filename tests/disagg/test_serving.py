@@ -1,0 +1,26 @@
+"""The serving contract of a disaggregated deployment."""
+
+import pytest
+
+from tests.promises.serving.forms import FormPromises
+from tests.promises.serving.load import LoadPromises
+from tests.promises.serving.options import OptionPromises
+from tests.promises.serving.refusals import RefusalPromises
+
+pytestmark = [pytest.mark.disagg, pytest.mark.serving, pytest.mark.topology("disagg")]
+
+
+class TestForms(FormPromises):
+    """Claimed for the frontend."""
+
+
+class TestOptions(OptionPromises):
+    """Claimed for the frontend."""
+
+
+class TestRefusals(RefusalPromises):
+    """Claimed for the frontend."""
+
+
+class TestLoad(LoadPromises):
+    """Claimed for the frontend and its workers."""

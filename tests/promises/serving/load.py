@@ -1,0 +1,142 @@
+"""Load: crowds, a steady mix, clients that hang up, clients that read slowly; nobody is lost."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from fixtures.serving import Chat, ReportLatencies
+from harness.deadline import Deadline
+from harness.dynamo.kv_cache import KvCache
+from harness.exchange import Reading
+from harness.serving.account import Account
+from harness.serving.endpoint import REQUEST_TIMEOUT_S, Endpoint
+from harness.serving.judgement import Judging
+from harness.serving.load import SteadyLoad
+from harness.serving.record import Record
+from harness.serving.request import ChatRequest, CompletionRequest, Request
+
+WORDS = ("Tell me of a river.", "Why is the sky blue?", "Schreibe über Zürich.", "東京とは? 🙂")
+LONG = "Repeat after me: " + "the quick brown fox jumps over the lazy dog. " * 8
+MIX_REQUESTS = 60
+MIX_RATE_PER_S = 20.0
+CROWD = 32
+ANSWER_TOKENS = 48
+HANG_UP_AFTER = 3
+SLOW = Reading(pause_s=0.05, receive_buffer=2048)
+
+
+def _stream(model: str, number: int, tokens: int = ANSWER_TOKENS) -> ChatRequest:
+    words = f"{WORDS[number % len(WORDS)]} ({number})"
+    return ChatRequest.ask(model, words, max_tokens=tokens, temperature=0.0).streamed(usage=True)
+
+
+def _mixed(model: str, number: int) -> Request:
+    """Return one of the kinds of request that clients send: streams and whole, long and short."""
+    kinds = (
+        _stream(model, number, 16),
+        _stream(model, number, 8).unary(),
+        ChatRequest.ask(model, LONG, max_tokens=8, temperature=0.0).streamed(usage=True),
+        CompletionRequest(model, prompt=WORDS[0], max_tokens=12, temperature=0.0).streamed(),
+    )
+    return kinds[number % len(kinds)]
+
+
+def _together(endpoint: Endpoint, readings: Sequence[Reading | None]) -> list[Record]:
+    """Send a stream for each reading, all at once."""
+
+    def ask(number: int) -> Record:
+        request = _stream(endpoint.served.model, number)
+        return endpoint.ask(request, reading=readings[number])
+
+    with ThreadPoolExecutor(len(readings)) as pool:
+        return list(pool.map(ask, range(len(readings))))
+
+
+@pytest.mark.load
+@pytest.mark.lifecycle("serve")
+class LoadPromises:
+    """What holds under load."""
+
+    @pytest.mark.parametrize("clients", [1, 8, 64, 256])
+    def test_every_stream_of_a_crowd_is_whole(
+        self,
+        endpoint: Endpoint,
+        judge: Judging,
+        report_latencies: ReportLatencies,
+        clients: int,
+    ) -> None:
+        """At each concurrency every stream is whole, and none is lost."""
+        requests = [_stream(endpoint.served.model, number, 16) for number in range(clients)]
+        records = endpoint.ask_together(requests)
+        outside = report_latencies(records, clients)
+
+        assert not judge.stream(*records)
+        assert Account.of(records) == Account(sent=clients, answered=clients)
+        assert not outside, "outside of the site's reference values"
+
+    def test_steady_mix_is_answered(self, endpoint: Endpoint) -> None:
+        """A steady mix of requests, long and short, streamed and whole, is answered throughout."""
+        numbers = itertools.count()
+        load = SteadyLoad(
+            endpoint.http,
+            lambda _: _mixed(endpoint.served.model, next(numbers)),
+            rate_per_s=MIX_RATE_PER_S,
+            clients=16,
+            timeout_s=REQUEST_TIMEOUT_S,
+            sink=endpoint.sink,
+        )
+        with load:
+            deadline = Deadline.after(REQUEST_TIMEOUT_S)
+            reached = load.wait_for(lambda facts: facts.sent >= MIX_REQUESTS, deadline)
+        facts = load.facts()
+
+        assert reached, f"{facts.sent} of {MIX_REQUESTS} requests came to an end"
+        assert not facts.failed, facts.describe_failures()
+
+    def test_clients_that_hang_up_harm_nobody(self, endpoint: Endpoint, judge: Judging) -> None:
+        """Half of the clients hang up in mid-stream, twice over; the others' streams are whole."""
+        half = [Reading(hang_up_after=HANG_UP_AFTER) if n % 2 else None for n in range(CROWD)]
+        records = [record for _ in range(2) for record in _together(endpoint, half)]
+        cancelled, stayed = records[1::2], records[0::2]
+
+        assert not judge.cancelled(*cancelled)
+        assert not judge.stream(*stayed)
+        assert Account.of(records) == Account(sent=2 * CROWD, answered=CROWD, cancelled=CROWD)
+
+    def test_slots_of_clients_that_hung_up_come_back(
+        self, endpoint: Endpoint, chat: Chat, judge: Judging
+    ) -> None:
+        """After more hang-ups than there are places, a whole crowd is served again."""
+        leaving = Reading(hang_up_after=1)
+        cancelled = [each for _ in range(3) for each in _together(endpoint, [leaving] * CROWD)]
+        after = _together(endpoint, [None] * CROWD)
+
+        assert not judge.cancelled(*cancelled)
+        assert not judge.stream(*after, chat(WORDS[0], max_tokens=4, stream=True))
+
+    def test_blocks_of_clients_that_hung_up_come_back(
+        self, endpoint: Endpoint, kv_cache: KvCache, judge: Judging
+    ) -> None:
+        """The KV blocks of cancelled streams are free again, on every worker."""
+        idle = kv_cache.idle()
+        leaving = [Reading(hang_up_after=HANG_UP_AFTER)] * CROWD
+        records, peak = kv_cache.peak_during(lambda: _together(endpoint, leaving))
+        after = kv_cache.back_to(idle)
+
+        assert not judge.cancelled(*records)
+        assert sum(peak.values()) > sum(idle.values()), f"idle {idle}, under load {peak}"
+        assert {name: n for name, n in after.items() if n > idle[name]} == {}, f"idle {idle}"
+
+    def test_slow_readers_get_all_and_hold_up_nobody(
+        self, endpoint: Endpoint, judge: Judging
+    ) -> None:
+        """Streams that are read slowly come whole, and the streams beside them do not stall."""
+        readings = [SLOW if number % 4 == 0 else None for number in range(16)]
+        records = _together(endpoint, readings)
+
+        assert not judge.stream(*records)
+        assert Account.of(records) == Account(sent=16, answered=16)

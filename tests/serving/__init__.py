@@ -1,0 +1,1 @@
+"""What any OpenAI-compatible server promises: pytest -m serving --endpoint URL."""

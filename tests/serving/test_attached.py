@@ -1,0 +1,32 @@
+"""The serving contract of a server that somebody else started: ``--endpoint``."""
+
+import pytest
+
+from fixtures.lifecycle import ATTACHED
+from tests.promises.serving.forms import FormPromises
+from tests.promises.serving.load import LoadPromises
+from tests.promises.serving.options import OptionPromises
+from tests.promises.serving.refusals import RefusalPromises
+from tests.promises.streaming import StreamingPromises
+
+pytestmark = [pytest.mark.serving, pytest.mark.topology(ATTACHED)]
+
+
+class TestStreaming(StreamingPromises):
+    """Claimed for the server."""
+
+
+class TestForms(FormPromises):
+    """Claimed for the server."""
+
+
+class TestOptions(OptionPromises):
+    """Claimed for the server."""
+
+
+class TestRefusals(RefusalPromises):
+    """Claimed for the server."""
+
+
+class TestLoad(LoadPromises):
+    """Claimed for the server."""
