@@ -11,6 +11,7 @@ pytest_plugins = [
     "fixtures.disruption",
     "fixtures.cycles",
     "fixtures.serving",
+    "fixtures.second_opinion",
     "fixtures.outcome",
     "fixtures.journal",
     "fixtures.evidence",

@@ -14,6 +14,7 @@ from harness.facts import suite_commit
 from harness.features import parse_features
 from harness.http import Http
 from harness.measures import Measures
+from harness.once import Once
 from harness.rundir import RunDirectory
 from harness.serving.endpoint import Endpoint, Served
 from harness.serving.sink import RecordSink
@@ -55,7 +56,10 @@ class AttachedRun:
             prompt_limit=settings.prompt_tokens,
             context_tokens=settings.context_tokens,
         )
-        self.endpoint = Endpoint(http, served, RecordSink(directory.records))
+        self.served = served
+        self._http = http
+        endpoint = Endpoint(http, served, RecordSink(directory.records))
+        self.endpoint = Once(f"the server at {url}", lambda: endpoint)
 
     emulated = None
     """Nothing here tells of the engine behind the server."""
@@ -68,15 +72,15 @@ class AttachedRun:
         return {
             "engine": "none seen",
             "endpoint": self.url,
-            "served_model_name": self.endpoint.served.model,
-            "declared_features": ", ".join(sorted(self.endpoint.served.features)) or "none",
+            "served_model_name": self.served.model,
+            "declared_features": ", ".join(sorted(self.served.features)) or "none",
             "suite_commit": suite_commit(),
             "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         }
 
     def close(self) -> None:
         """Close what is open here; the server is not ours to stop."""
-        self.endpoint.http.close()
+        self._http.close()
 
 
 def _listed(http: Http, *, keyed: bool) -> list[str]:

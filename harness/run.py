@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from harness.disruptions import Disruptions
 from harness.dynamo.deployment import Deployment, OnProgress, State
 from harness.dynamo.shutdown import Shutdown, measure, shut_down
+from harness.dynamo.warm_up import WarmUp
 from harness.errors import HarnessError, PlanError, QualificationError
 from harness.facts import run_facts
 from harness.features import parse_features
@@ -278,11 +279,12 @@ class QualificationRun:
         plan = self.plan.deployment(name)
         if plan.placement.topology.disaggregated:
             self.reach(name)
+        warm_up = WarmUp(self.measures, where=name)
         deployment = Deployment(
             plan.again(generation) if generation else plan,
             slurm=self.slurm,
             directory=self.directory,
-            ask=lambda request: self.ask(request, timeout_s=CANARY_TIMEOUT_S),
+            ask=lambda request: warm_up.note(self.ask(request, timeout_s=CANARY_TIMEOUT_S)),
             on_progress=self._on_progress,
         )
         self._live = deployment

@@ -127,6 +127,11 @@ class Settings(BaseModel):
         description="tokens of prompt and answer together; default: by the engine configs, or "
         "with --endpoint not known",
     )
+    aiperf_tokenizer: str = Field(
+        "",
+        description="tokenizer for aiperf's prompts, name in HF_HOME or folder; "
+        "default: MODEL_PATH",
+    )
     stall_limit_s: float = Field(
         10, gt=0, description="seconds of silence within a stream that count as a stall"
     )

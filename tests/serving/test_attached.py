@@ -7,6 +7,7 @@ from tests.promises.serving.forms import FormPromises
 from tests.promises.serving.load import LoadPromises
 from tests.promises.serving.options import OptionPromises
 from tests.promises.serving.refusals import RefusalPromises
+from tests.promises.serving.second_opinions import AiperfPromises, OfficialClientPromises
 from tests.promises.streaming import StreamingPromises
 
 pytestmark = [pytest.mark.serving, pytest.mark.topology(ATTACHED)]
@@ -29,4 +30,12 @@ class TestRefusals(RefusalPromises):
 
 
 class TestLoad(LoadPromises):
+    """Claimed for the server."""
+
+
+class TestOfficialClient(OfficialClientPromises):
+    """Claimed for the server."""
+
+
+class TestAiperf(AiperfPromises):
     """Claimed for the server."""

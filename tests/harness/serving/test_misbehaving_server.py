@@ -15,13 +15,13 @@ from harness.http import Http
 from harness.serving import (
     ChatRequest,
     Findings,
-    chat,
-    chat_many,
     finish_reason,
     joined_text,
     judge_answer,
     judge_refusal,
     same_answer,
+    send,
+    send_many,
     usage,
 )
 from tests.harness.serving.misbehaving import DEFAULT_MODEL, MISBEHAVIOURS, Settings, misbehaving
@@ -92,9 +92,9 @@ NAMED = tuple(MISBEHAVIOURS.items())
     ids=str,
 )
 def test_honest_answers_are_accepted(honest: Http, options: dict[str, Any]) -> None:
-    whole = chat(honest, ask(**options), timeout_s=10)
-    stream = chat(honest, ask(**options).streamed(usage=True), timeout_s=10)
-    uncounted = chat(honest, ask(**options).streamed(), timeout_s=10)
+    whole = send(honest, ask(**options), timeout_s=10)
+    stream = send(honest, ask(**options).streamed(usage=True), timeout_s=10)
+    uncounted = send(honest, ask(**options).streamed(), timeout_s=10)
 
     assert [judge_answer(each) for each in (whole, stream, uncounted)] == [Findings()] * 3
     assert not same_answer(stream, whole)
@@ -102,15 +102,15 @@ def test_honest_answers_are_accepted(honest: Http, options: dict[str, Any]) -> N
 
 def test_honest_server_serves_256_streams_at_once(honest: Http) -> None:
     requests = [ask(max_tokens=16).streamed(usage=True)] * 256
-    records = chat_many(honest, requests, concurrency=256, timeout_s=30)
+    records = send_many(honest, requests, concurrency=256, timeout_s=30)
 
     assert [judge_answer(each) for each in records] == [Findings()] * 256
     assert len({joined_text(each) for each in records}) == 1
 
 
 def test_stop_string_ends_an_honest_answer(honest: Http) -> None:
-    told = joined_text(chat(honest, ask(), timeout_s=10))
-    record = chat(honest, ask(extra={"stop": [told[40:50]]}), timeout_s=10)
+    told = joined_text(send(honest, ask(), timeout_s=10))
+    record = send(honest, ask(extra={"stop": [told[40:50]]}), timeout_s=10)
     counted = usage(record)
 
     assert joined_text(record) == told[: told.index(told[40:50])]
@@ -120,7 +120,7 @@ def test_stop_string_ends_an_honest_answer(honest: Http) -> None:
 
 
 def test_honest_answer_in_json_satisfies_the_schema(honest: Http) -> None:
-    record = chat(honest, ask(extra={"response_format": AS_JSON}), timeout_s=10)
+    record = send(honest, ask(extra={"response_format": AS_JSON}), timeout_s=10)
 
     assert json.loads(joined_text(record)) == {"name": "river", "age": 7}
 
@@ -141,7 +141,7 @@ def test_honest_answer_in_json_satisfies_the_schema(honest: Http) -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_honest_refusals_are_accepted(honest: Http, status: int, options: dict[str, Any]) -> None:
-    assert not judge_refusal(chat(honest, ask(**options), timeout_s=10), status=status)
+    assert not judge_refusal(send(honest, ask(**options), timeout_s=10), status=status)
 
 
 def test_honest_plain_completion_has_its_own_shape(honest: Http) -> None:
