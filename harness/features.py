@@ -23,6 +23,8 @@ class Feature(StrEnum):
     """Tools are accepted, and called in well-formed calls if at all."""
     JSON_TEXT = "response_format"
     """Answers that are JSON, by ``response_format``."""
+    IGNORE_EOS = "ignore_eos"
+    """Answers that no end token ends (an extension of vLLM, TensorRT-LLM and Dynamo)."""
     EQUAL_ANSWERS = "equal-answers"
     """Equal requests get equal answers: at temperature 0, and with equal seeds."""
 

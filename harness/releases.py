@@ -36,7 +36,9 @@ class DynamoRelease:
 
     1.4.2 was asked. Of the other releases it is assumed.
     """
-    features: frozenset[Feature] = frozenset({Feature.STOP, Feature.EQUAL_ANSWERS})
+    features: frozenset[Feature] = frozenset(
+        {Feature.STOP, Feature.IGNORE_EOS, Feature.EQUAL_ANSWERS}
+    )
     """What frontend and worker serve beyond the core, with the engine configs of the project.
 
     1.4.2 was asked; of the other releases the least is assumed. ``response_format`` needs an engine

@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.serving import Chat, Complete, Needs
 from harness.features import Feature
-from harness.serving.answer import finish_reason, joined_text
+from harness.serving.answer import finish_reason, joined_text, usage
 from harness.serving.judgement import Judging
 
 USAGE = {"stream_options": {"include_usage": True}}
@@ -75,6 +75,19 @@ class OptionPromises:
 
         assert not judge.answer(without, record)
         assert not judge.same(without, record)
+
+    def test_answer_without_end_token_runs_to_its_limit(
+        self, needs: Needs, chat: Chat, judge: Judging, *, stream: bool
+    ) -> None:
+        """With `ignore_eos` an answer has all the tokens that it may have, and says `length`."""
+        needs(Feature.IGNORE_EOS)
+        extra = {"ignore_eos": True}
+        record = chat(PROMPT, max_tokens=40, extra=extra, **_form(stream=stream))
+        counted = usage(record)
+
+        assert not judge.answer(record)
+        assert counted is not None
+        assert counted.completion_tokens == 40
 
     @pytest.mark.parametrize("choices", [2, 4])
     def test_choices_come_as_many_as_asked_for(
