@@ -1,1 +1,1 @@
-"""Tests of the serving contract, and the servers that they are tried on."""
+"""The serving contract, tried on servers of our own: a misbehaving one, and Dynamo's mocker."""
