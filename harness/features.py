@@ -21,6 +21,8 @@ class Feature(StrEnum):
     """Log-probabilities of tokens, with alternatives."""
     TOOLS = "tools"
     """Tools are accepted, and called in well-formed calls if at all."""
+    TOOL_CALLS = "tool-calls"
+    """A tool is called where the request says that one must be."""
     JSON_TEXT = "response_format"
     """Answers that are JSON, by ``response_format``."""
     IGNORE_EOS = "ignore_eos"

@@ -53,6 +53,9 @@ class Http:
             follow_redirects=False,
             headers={
                 "accept-encoding": "identity",
+                # With it no connection is idle ever: the pool, shared by threads, now and then
+                # closed one that it had just given to another request (httpcore 1.0.9).
+                "connection": "close",
                 "user-agent": "dynamo-multinode-qualification",
                 **(headers or {}),
             },

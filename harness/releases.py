@@ -41,8 +41,9 @@ class DynamoRelease:
     )
     """What frontend and worker serve beyond the core, with the engine configs of the project.
 
-    1.4.2 was asked; of the other releases the least is assumed. ``response_format`` needs an engine
-    config with ``guided_decoding_backend``, which none of the project's has.
+    1.4.2 was asked; of the other releases the least is assumed. ``response_format`` and
+    forced tool calls need an engine config with ``guided_decoding_backend``, which none of the
+    project's has.
     """
     apart_lacks: frozenset[Feature] = frozenset({Feature.CHOICES})
     """What of it is not served where prefill and decode are workers of their own.
@@ -107,7 +108,7 @@ _DYNAMO = {
             second_component="prefill",
             strategy_flag=False,
             reports_worker_id=True,
-            features=frozenset(Feature) - {Feature.JSON_TEXT},
+            features=frozenset(Feature) - {Feature.JSON_TEXT, Feature.TOOL_CALLS},
         ),
         DynamoRelease(
             "1.6.1",

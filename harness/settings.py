@@ -112,8 +112,8 @@ class Settings(BaseModel):
     declared_features: str = Field(
         "",
         description="what the server serves beyond the core, comma-separated: stop, n, logprobs, "
-        "tools, response_format, ignore_eos, equal-answers; default: what DYNAMO_RELEASE has, or "
-        "with --endpoint nothing",
+        "tools, tool-calls, response_format, ignore_eos, equal-answers; default: what "
+        "DYNAMO_RELEASE has, or with --endpoint nothing",
     )
     prompt_tokens: int | None = Field(
         None,

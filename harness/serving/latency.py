@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import ceil
 
 from harness.figures import PERCENTILES
@@ -55,6 +55,14 @@ class Latencies:
         if self.elapsed_s > 0:
             figures["throughput"] = self.tokens / self.elapsed_s
         return figures
+
+
+def most_at_once(records: Iterable[Record]) -> int:
+    """Return how many of the requests were in flight at the same moment, at most."""
+    records = list(records)
+    starts = [(each.started_at_s, 1) for each in records]
+    ends = [(each.started_at_s + each.elapsed_s, -1) for each in records]
+    return max(accumulate(change for _, change in sorted(starts + ends)), default=0)
 
 
 def percentile(values: Sequence[float], share: int) -> float:

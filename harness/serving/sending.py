@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -51,9 +52,14 @@ def send_many(
 ) -> list[Record]:
     """Send ``requests``, at most ``concurrency`` at a time; records come in the requests' order.
 
+    Where that is all of them, none is sent before there is a thread for each: they begin together.
     ``timeout_s`` bounds each request by itself.
     """
+    everyone = threading.Barrier(len(requests) if 0 < len(requests) <= concurrency else 1)
+
+    def ask(request: Request) -> Record:
+        everyone.wait(timeout_s)
+        return send(client, request, timeout_s=timeout_s, sink=sink)
+
     with ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="send") as pool:
-        return list(
-            pool.map(lambda each: send(client, each, timeout_s=timeout_s, sink=sink), requests)
-        )
+        return list(pool.map(ask, requests))

@@ -13,7 +13,8 @@ ROUNDING = 1e-4
 def logprobs(record: Record) -> Finding | None:
     """Judge that every piece of text comes with its tokens' logprobs where they were asked for.
 
-    Where they were not, none comes. Servers may give fewer alternatives than asked for, not more.
+    Where they were not, none comes. A token may have fewer alternatives than asked for, which
+    OpenAI calls rare; none has more, and not all of them have fewer.
     """
     asked = record.generation.top_logprobs
     if asked is None:
@@ -23,6 +24,9 @@ def logprobs(record: Record) -> Finding | None:
         wrong = _wrong(delta, asked)
         if wrong:
             return found("logprobs", *wrong, event=delta.event)
+    most = max((each.alternatives for delta in told for each in delta.logprobs or ()), default=0)
+    if told and most < asked:
+        return found("logprobs", f"{asked} alternatives for most tokens", f"never more than {most}")
     counted, tokens = usage(record), sum(len(delta.logprobs or ()) for delta in told)
     if counted is not None and tokens > counted.completion_tokens:
         expected = f"logprobs of at most {counted.completion_tokens} tokens, as usage counts them"
@@ -47,8 +51,6 @@ def _wrong(delta: Delta, asked: int) -> tuple[str, str] | None:
             return "a logarithm of a probability, at most 0", _shown(each)
         if each.alternatives > max(asked, 1):
             return f"at most {asked} alternatives for a token", _shown(each)
-    if asked and not any(each.alternatives for each in delta.logprobs):
-        return f"up to {asked} alternatives for every token", f"none for {delta.content[:40]!r}"
     return None
 
 

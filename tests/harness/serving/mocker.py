@@ -25,8 +25,8 @@ from testbed.image import ensure_model
 from testbed.image.build import ensure_environment, python_of
 from testbed.image.model import REPOSITORY
 
-SPEEDUP = 10
-"""How much faster than the modelled GPU the mocker is: about 1 ms a token for one stream."""
+SPEEDUP = 2
+"""How much faster than the modelled GPU the mocker is: about 5 ms a token for one stream."""
 
 START_S = 60.0
 """From the start to a listed model: 2 s at rest, more where the machine is busy."""

@@ -8,11 +8,11 @@ import pytest
 
 from fixtures.serving import Chat, Complete, Needs
 from harness.features import Feature
-from harness.serving.answer import finish_reason, joined_text, usage
+from harness.serving.answer import deltas, finish_reason, joined_text, usage
 from harness.serving.judgement import Judging
 
 USAGE = {"stream_options": {"include_usage": True}}
-TOOLS = [
+TOOLS: list[dict[str, Any]] = [
     {
         "type": "function",
         "function": {
@@ -154,6 +154,19 @@ class OptionPromises:
         record = chat(PROMPT, max_tokens=48, extra=extra, **_form(stream=stream))
 
         assert not judge.answer(record)
+
+    @pytest.mark.parametrize("choice", ["required", "named"])
+    def test_tool_is_called_where_one_must_be(
+        self, needs: Needs, chat: Chat, judge: Judging, choice: str, *, stream: bool
+    ) -> None:
+        """With `tool_choice` `required`, or a function's name, the answer is a well-formed call."""
+        needs(Feature.TOOL_CALLS)
+        named = {"type": "function", "function": {"name": TOOLS[0]["function"]["name"]}}
+        extra = {"tools": TOOLS, "tool_choice": named if choice == "named" else choice}
+        record = chat("Weather in Brest?", max_tokens=128, extra=extra, **_form(stream=stream))
+
+        assert not judge.answer(record)
+        assert any(delta.tool_calls for delta in deltas(record))
 
     @pytest.mark.parametrize("kind", ["json_object", "json_schema"])
     def test_answer_is_json_where_asked_for(

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
-from fixtures.serving import Chat
 from harness.serving.endpoint import Endpoint
 from harness.serving.judgement import Judging
 from harness.serving.lengths import PromptRuler
-from harness.serving.request import CHAT_PATH, COMPLETIONS_PATH, RawRequest
+from harness.serving.request import CHAT_PATH, COMPLETIONS_PATH, ChatRequest, RawRequest
 
 INVALID = (400, 422)
 """Statuses of a request whose body is wrong: 422 is what some frameworks say for 400."""
+
+REFUSAL_S = 30.0
+AFTER_S = 15.0
+"""Seconds for a short answer right after a refusal."""
 
 Refused = Callable[..., None]
 
@@ -65,12 +68,13 @@ class RefusalPromises:
     """What holds of every request that is wrong: it is refused, and the server still serves."""
 
     @pytest.fixture
-    def refused(self, endpoint: Endpoint, chat: Chat, judge: Judging) -> Refused:
+    def refused(self, endpoint: Endpoint, judge: Judging) -> Refused:
         """Send a wrong request, judge its refusal, and a good request right after it."""
 
         def check(request: RawRequest, status: Sequence[int], *, reason: bool = True) -> None:
-            record = endpoint.ask(request, timeout_s=30.0)
-            after = chat("Why?", max_tokens=4, stream=True)
+            record = endpoint.ask(request, timeout_s=REFUSAL_S)
+            good = ChatRequest.ask(endpoint.served.model, "Why?", max_tokens=4, temperature=0.0)
+            after = endpoint.ask(good.streamed(), timeout_s=AFTER_S)
 
             assert not judge.refusal(record, status=status, reason=reason)
             assert not judge.stream(after), "the server does not serve after a wrong request"
