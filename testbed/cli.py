@@ -26,6 +26,7 @@ TESTBED_FAILED = 125
 """Exit code when the testbed itself failed, so that it is not taken for the command's own code."""
 INTERRUPTED, TERMINATED = 130, 143
 DESCRIPTION = "A real Slurm cluster on this machine, with emulated GPUs. Needs root."
+REAL = "real"
 
 Act = Callable[[argparse.Namespace, StateFolder], int]
 
@@ -95,6 +96,12 @@ def _add_up(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         verb.add_argument(
             name, type=int, default=default, metavar="N", help=f"{words} (default {default})"
         )
+    verb.add_argument(
+        "--gpus",
+        choices=["emulated", REAL],
+        default="emulated",
+        help="real: the one node has this machine's NVIDIA GPUs (default %(default)s)",
+    )
     verb.add_argument("--no-image", action="store_true", help="build and link no container image")
     verb.set_defaults(act=_up)
 
@@ -126,6 +133,7 @@ def _up(options: argparse.Namespace, state: StateFolder) -> int:
         gpus_per_node=options.gpus_per_node,
         shm_mib=options.shm_mib,
         tmp_mib=options.tmp_mib,
+        real_gpus=options.gpus == REAL,
     )
     # Ended from outside, it undoes itself as it does when it fails.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))

@@ -31,7 +31,7 @@ def up(state: StateFolder, shape: Shape, *, image: bool = True, log: Log = print
     Raises NeedsMissing, StartFailed (everything undone), or TestbedError when a testbed of another
     shape runs jobs.
     """
-    needs.check(state)
+    needs.check(state, shape)
     with locked(state, purpose="up"):
         image_path = provide_image(state, log=log) if image else None
         if _is_up_already(state, shape, image_path, log=log):

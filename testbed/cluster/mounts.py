@@ -2,7 +2,8 @@
 
 A host sees the machine's root file system as it is (a shared root, checkout included), except for
 what is its own: /proc /sys /dev /dev/shm /run /tmp, an /etc with the cluster's hosts file and Slurm
-configuration, `nvidia-smi` in /usr/local/bin, and /srv, which all hosts share.
+configuration, `nvidia-smi` in /usr/local/bin (unless the machine's own is meant), and /srv, which
+all hosts share.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from testbed.cluster import syscalls as sys_
 from testbed.cluster.spec import Spec
 from testbed.gpu import SMI_SCRIPT
+from testbed.gpu.devices import DeviceFile, device_files
 
 TMP, SHM = "/tmp", "/dev/shm"  # noqa: S108 - mount points: no file is made in the machine's own
 PRIVATE_FOLDERS = ("/dev", "/run", TMP, "/srv")
@@ -43,12 +46,14 @@ def build_host_view(spec: Spec, *, name: str, gpus: int) -> None:
     scratch = spec.state.mountpoints / "scratch"
     sys_.mount("tmpfs", str(scratch), "tmpfs", data="mode=0755,size=64m")
     _overlay_etc(spec, scratch, name=name)
-    _overlay_programs(scratch)
+    _overlay_programs(scratch, emulated=not spec.shape.real_gpus)
     sysfs_flags = sys_.MS_RDONLY | sys_.MS_NOSUID | sys_.MS_NODEV | sys_.MS_NOEXEC
     sys_.mount("sysfs", "/sys", "sysfs", flags=sysfs_flags)
     munge = os.open(spec.state.mountpoints / "munge", os.O_PATH)
     shared = os.open(spec.state.shared, os.O_PATH)
-    _make_dev(spec.shape.shm_mib, gpus=gpus)
+    real = device_files() if spec.shape.real_gpus else []
+    _make_dev(spec.shape.shm_mib)
+    _make_gpu_files(gpus, real=real)
     sys_.mount("tmpfs", TMP, "tmpfs", data=f"mode=1777,size={spec.shape.tmp_mib}m")
     _make_run(munge)
     _bind_fd(shared, "/srv")
@@ -91,16 +96,18 @@ def _replace(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _overlay_programs(scratch: Path) -> None:
+def _overlay_programs(scratch: Path, *, emulated: bool) -> None:
     target = Path("/usr/local/bin")
     _overlay(str(target), scratch)
+    if not emulated:
+        return
     script = target / "nvidia-smi"
     script.unlink(missing_ok=True)
     shutil.copyfile(SMI_SCRIPT, script)
     script.chmod(0o755)
 
 
-def _make_dev(shm_mib: int, *, gpus: int) -> None:
+def _make_dev(shm_mib: int) -> None:
     sys_.mount("tmpfs", "/dev", "tmpfs", flags=sys_.MS_NOSUID, data="mode=0755,size=16m")
     for name, (major, minor) in _CHARACTER_DEVICES.items():
         _make_node(f"/dev/{name}", stat.S_IFCHR, (major, minor), mode=0o666)
@@ -113,11 +120,14 @@ def _make_dev(shm_mib: int, *, gpus: int) -> None:
     Path("/dev/ptmx").symlink_to("pts/ptmx")
     shm_flags = sys_.MS_NOSUID | sys_.MS_NODEV
     sys_.mount("tmpfs", SHM, "tmpfs", flags=shm_flags, data=f"mode=1777,size={shm_mib}m")
-    _make_gpu_files(gpus)
 
 
-def _make_gpu_files(gpus: int) -> None:
-    """Regular files stand for GPU devices: they can be opened, and Slurm counts them."""
+def _make_gpu_files(gpus: int, *, real: Sequence[DeviceFile]) -> None:
+    """Regular files stand for emulated GPUs: they can be opened, and Slurm counts them."""
+    if real:
+        for file in real if gpus else []:
+            file.make(Path("/dev"))
+        return
     names = [f"nvidia{index}" for index in range(gpus)]
     for name in [*names, "nvidiactl", "nvidia-uvm"] if gpus else []:
         path = Path("/dev") / name

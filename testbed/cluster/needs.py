@@ -10,6 +10,8 @@ from pathlib import Path
 from testbed.cluster.errors import NeedsMissing
 from testbed.cluster.hosts import SYSTEM_PYTHON, boot_command
 from testbed.cluster.paths import StateFolder
+from testbed.cluster.shape import Shape
+from testbed.gpu.devices import device_files
 
 PROGRAMS = {
     "slurmctld": "slurmctld",
@@ -30,9 +32,9 @@ SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 PROBE_DEADLINE_S = 20
 
 
-def check(state: StateFolder) -> None:
+def check(state: StateFolder, shape: Shape) -> None:
     """Raise NeedsMissing that names everything missing; return when there is nothing."""
-    problems = [*_privilege(), *_packages()]
+    problems = [*_privilege(), *_packages(), *(real_gpu_problems(shape) if shape.real_gpus else [])]
     if not problems:
         problems = [*_kernel(), *_state_folder(state)]
     if problems:
@@ -61,6 +63,19 @@ def _packages() -> list[str]:
         *(f"{name} (Debian package {package})" for name, package in missing.items()),
         f"-> apt-get install {packages}",
     ]
+
+
+def real_gpu_problems(shape: Shape) -> list[str]:
+    """Tell what is in the way: Slurm's number of GPUs has to be what `nvidia-smi` shows."""
+    problems = []
+    if shutil.which("nvidia-smi", path=SYSTEM_PATH) is None:
+        problems.append(f"nvidia-smi in {SYSTEM_PATH} (real GPUs were asked for)")
+    found = sum(file.is_gpu for file in device_files())
+    if found != shape.gpus_per_node:
+        problems.append(
+            f"{shape.gpus_per_node} NVIDIA GPUs: it has {found} (--gpus-per-node says how many)"
+        )
+    return problems
 
 
 def _kernel() -> list[str]:

@@ -39,7 +39,8 @@ def run_node_init(spec: Spec, *, name: str, go: int, ready: int) -> NoReturn:
         os._exit(1)
     build_host_view(spec, name=name, gpus=spec.shape.gpus_per_node)
     network.connect_node(spec.shape, name=name)
-    write_node_gpus(GPU_FOLDER, node=name, count=spec.shape.gpus_per_node)
+    if not spec.shape.real_gpus:
+        write_node_gpus(GPU_FOLDER, node=name, count=spec.shape.gpus_per_node)
     daemons = start_daemons(spec, name=name)
     os.write(ready, b"r")
     os.close(ready)

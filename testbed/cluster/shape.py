@@ -15,12 +15,16 @@ LOGIN_ADDRESS = f"{NETWORK}.254"
 
 @dataclass(frozen=True)
 class Shape:
-    """What `up` was asked for; `shm_mib` and `tmp_mib` size each node's /dev/shm and /tmp."""
+    """What `up` was asked for; `shm_mib` and `tmp_mib` size each node's /dev/shm and /tmp.
+
+    With `real_gpus` the node's GPUs are the machine's own, else emulated.
+    """
 
     nodes: int = 8
     gpus_per_node: int = 4
     shm_mib: int = 4096
     tmp_mib: int = 4096
+    real_gpus: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built (ValueError)."""
@@ -32,6 +36,11 @@ class Shape:
             )
         if self.shm_mib < 1 or self.tmp_mib < 1:
             raise ValueError("sizes of /dev/shm and /tmp must be at least 1 MiB")
+        if self.real_gpus and (self.nodes != 1 or not self.gpus_per_node):
+            raise ValueError(
+                "real GPUs must be those of one node: each node would show all the machine has"
+                f" (asked for: {self.nodes} nodes, {self.gpus_per_node} GPUs each)"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:

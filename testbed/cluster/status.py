@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from testbed.cluster import slurm
-from testbed.cluster.hosts import SYSTEM_PYTHON
+from testbed.cluster.hosts import SYSTEM_PYTHON, run_on
 from testbed.cluster.mounts import GPU_FOLDER
 from testbed.cluster.paths import StateFolder
 from testbed.cluster.tasks import tasks_of
@@ -26,7 +26,7 @@ def status(state: StateFolder) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "state_folder": str(state.root),
         "up": tree is not None,
-        "gpus_emulated": True,
+        "gpus_emulated": tree is None or not tree.record.shape.real_gpus,
         "engine_emulated": True,
     }
     if tree is None:
@@ -61,29 +61,15 @@ def _node(tree: Tree, name: str, *, state: str) -> dict[str, Any]:
         "state": state,
         "init_pid": node.init.pid if node else None,
         "daemons": {daemon: p.pid for daemon, p in node.daemons.items()} if node else {},
-        "gpus": gpus_of(node) if node else [],
+        "gpus": _gpus_of(node, real=tree.record.shape.real_gpus) if node else [],
     }
 
 
-def gpus_of(node: NodeTree) -> list[dict[str, Any]]:
+def _gpus_of(node: NodeTree, *, real: bool) -> list[dict[str, Any]]:
     """Return the node's GPUs and their use, by nvidia-smi; empty when that does not answer."""
-    folder = f"/proc/{node.init.pid}/root{GPU_FOLDER}"
+    query = [GPU_QUERY, "--format=csv,noheader,nounits"]
     try:
-        done = subprocess.run(
-            [
-                SYSTEM_PYTHON,
-                "-I",
-                "-S",
-                str(SMI_SCRIPT),
-                GPU_QUERY,
-                "--format=csv,noheader,nounits",
-            ],
-            env={**os.environ, "EMULATED_GPU_FOLDER": folder},
-            capture_output=True,
-            text=True,
-            timeout=SMI_DEADLINE_S,
-            check=False,
-        )
+        done = _real_smi(node, query) if real else _emulated_smi(node, query)
     except subprocess.TimeoutExpired:
         return []
     rows = [[field.strip() for field in line.split(",")] for line in done.stdout.splitlines()]
@@ -99,13 +85,29 @@ def gpus_of(node: NodeTree) -> list[dict[str, Any]]:
     ]
 
 
+def _real_smi(node: NodeTree, query: list[str]) -> subprocess.CompletedProcess[str]:
+    return run_on(node.init.pid, ["nvidia-smi", *query], timeout_s=SMI_DEADLINE_S)
+
+
+def _emulated_smi(node: NodeTree, query: list[str]) -> subprocess.CompletedProcess[str]:
+    folder = f"/proc/{node.init.pid}/root{GPU_FOLDER}"
+    return subprocess.run(
+        [SYSTEM_PYTHON, "-I", "-S", str(SMI_SCRIPT), *query],
+        env={**os.environ, "EMULATED_GPU_FOLDER": folder},
+        capture_output=True,
+        text=True,
+        timeout=SMI_DEADLINE_S,
+        check=False,
+    )
+
+
 def as_text(facts: dict[str, Any]) -> str:
     """Return the facts for a person to read."""
     if not facts["up"]:
         return f"testbed: down (state folder {facts['state_folder']})"
     minutes = (time.time() - facts["up_since"]) / 60
     lines = [
-        f"testbed: up for {minutes:.0f} min (GPUs and engine emulated): {facts['state_folder']}",
+        f"testbed: up for {minutes:.0f} min ({_emulated(facts)}): {facts['state_folder']}",
         *(f"  problem: {problem}" for problem in facts["problems"]),
         f"  images: {', '.join(facts['images']) or 'none'}",
         *(_node_line(node) for node in facts["nodes"]),
@@ -119,6 +121,10 @@ def as_text(facts: dict[str, Any]) -> str:
             for t in step["tasks"]
         ]
     return "\n".join(lines)
+
+
+def _emulated(facts: dict[str, Any]) -> str:
+    return "GPUs and engine emulated" if facts["gpus_emulated"] else "GPUs real, engine emulated"
 
 
 def _node_line(node: dict[str, Any]) -> str:

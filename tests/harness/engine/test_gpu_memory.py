@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -105,6 +106,19 @@ def test_a_forked_child_keeps_the_memory(gpus: Path) -> None:
         process.communicate()
 
 
+def test_a_process_is_named_as_its_command_line_begins(gpus: Path) -> None:
+    """As nvidia-smi does; the emulation once gave the path of the program behind it."""
+    process = holder(gpus)
+    try:
+        [file] = (gpus / "holders").glob("*.json")
+        named = json.loads(file.read_text())["process_name"]
+    finally:
+        process.kill()
+        process.communicate()
+
+    assert named == sys.executable
+
+
 def test_files_of_dead_processes_are_cleared(gpus: Path, memory: GpuMemory) -> None:
     process = holder(gpus)
     process.kill()
@@ -159,7 +173,10 @@ def test_cuda_visible_devices_chooses(
     assert [gpu.index for gpu in visible_gpus(gpus)] == indices
 
 
-def test_a_node_without_driver_has_no_gpus(tmp_path: Path) -> None:
+def test_a_node_without_driver_has_no_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Hides a real GPU, should there be one.
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
     assert visible_gpus(tmp_path) == []
 
 

@@ -22,6 +22,7 @@ SHAPES = {
     "deepseek_r1/wide_ep/wide_ep_decode.yaml": 16,
     "deepseek_r1/simple/agg.yaml": 4,
     "deepseek_r1/simple/agg_wide_ep.yaml": 4,
+    "deepseek_r1/simple/agg_one_gpu.yaml": 1,
     "deepseek_r1/simple/prefill.yaml": 4,
     "deepseek_r1/simple/decode.yaml": 4,
     "deepseek_r1/simple/prefill_two_nodes.yaml": 8,

@@ -1,4 +1,4 @@
-"""The emulated GPUs of a node, and memory on them that is held as long as a process lives.
+"""The GPUs of a node, and memory on emulated ones that is held as long as a process lives.
 
 A node's driver state is a folder that all its processes share (``/run/emulated-gpu``):
 
@@ -8,6 +8,8 @@ A node's driver state is a folder that all its processes share (``/run/emulated-
   the descriptor is gone, however it died: memory comes back exactly when a real driver would give
   it back. A driver that takes its time for it leaves a file without a lock that says until when,
   on the monotonic clock (back_at_s).
+
+A node without that file has its real GPUs, if it has any: ``real_gpu.py``.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import Any
 
 FOLDER = Path(os.environ.get("EMULATED_GPU_FOLDER", "/run/emulated-gpu"))
 _DEVICES = Path("/dev")
+_CONTEXT_MIB = 600
 
 
 class OutOfMemoryError(RuntimeError):
@@ -32,12 +35,13 @@ class OutOfMemoryError(RuntimeError):
 
 @dataclass(frozen=True)
 class Gpu:
-    """One emulated GPU."""
+    """One GPU; a real one is held through the CUDA driver."""
 
     index: int
     uuid: str
     name: str
     memory_total_mib: int
+    real: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,14 @@ class Holding:
 def visible_gpus(folder: Path = FOLDER) -> list[Gpu]:
     """Return the GPUs that CUDA_VISIBLE_DEVICES leaves to this process.
 
-    None when the node has no driver.
+    None when the node has no driver, neither an emulated nor a real one.
     """
     try:
         content = json.loads((folder / "gpus.json").read_text(encoding="utf-8"))
     except OSError:
-        return []
+        from .real_gpu import real_gpus
+
+        return real_gpus()
     gpus = [Gpu(g["index"], g["uuid"], g["name"], g["memory_total_mib"]) for g in content["gpus"]]
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
@@ -79,6 +85,10 @@ class GpuMemory:
             for name in ("nvidiactl", "nvidia-uvm", f"nvidia{gpu.index}")
             if (devices / name).exists()
         ]
+
+    def open_context(self) -> None:
+        """Take what a CUDA context and its libraries take before any model."""
+        self.allocate(_CONTEXT_MIB)
 
     def free_mib(self) -> int:
         """Return what nobody holds."""
@@ -121,7 +131,7 @@ class GpuMemory:
         entry = {
             "gpu_uuid": self.gpu.uuid,
             "pid": os.getpid(),
-            "process_name": os.path.realpath("/proc/self/exe"),
+            "process_name": _process_name(),
             "memory_mib": memory_mib,
         }
         path = self._folder / f"{os.getpid()}-{time.monotonic_ns()}.json"
@@ -156,11 +166,7 @@ class GpuMemory:
         in_use = " ".join(
             f"Process {pid} has {_gib(mib)} memory in use." for pid, mib in by_process.items()
         )
-        return (
-            f"CUDA out of memory. Tried to allocate {_gib(memory_mib)}. "
-            f"GPU {self.gpu.index} has a total capacity of {_gib(self.gpu.memory_total_mib)} "
-            f"of which {_gib(free_mib)} is free. {in_use}"
-        ).rstrip()
+        return f"{refusal(self.gpu, memory_mib, free_mib)} {in_use}".rstrip()
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
@@ -199,6 +205,20 @@ def _taken_entry(path: Path, *, clear: bool) -> dict[str, Any] | None:
     if clear:
         path.unlink(missing_ok=True)
     return None
+
+
+def _process_name() -> str:
+    """Return this process's name as nvidia-smi tells it: the first word of its command line."""
+    return Path("/proc/self/cmdline").read_bytes().partition(b"\0")[0].decode(errors="replace")
+
+
+def refusal(gpu: Gpu, memory_mib: int, free_mib: int) -> str:
+    """Return torch's words for memory that a GPU does not have."""
+    return (
+        f"CUDA out of memory. Tried to allocate {_gib(memory_mib)}. "
+        f"GPU {gpu.index} has a total capacity of {_gib(gpu.memory_total_mib)} "
+        f"of which {_gib(free_mib)} is free."
+    )
 
 
 def _gib(mib: int) -> str:

@@ -16,15 +16,13 @@ from ..logger import logger, say
 from . import settings
 from .events import Events
 from .gpu import GpuMemory, visible_gpus
+from .real_gpu import RealGpuMemory
 from .rules import Plan, check_mapping, check_moe
 from .shm import ExpertMemory
-from .stop_faults import StopFaults
+from .stop_faults import SLOW_GPU, StopFaults
 from .survivor import leave_behind
 from .transceiver import KvTransceiver
 from .world import World
-
-_CONTEXT_MIB = 600
-"""What a CUDA context and its libraries take before any model."""
 
 _WEIGHT_STEPS = 4
 _MIB = 1024 * 1024
@@ -33,6 +31,7 @@ _HANG_S = 3600.0
 OnLoaded = Callable[[int, str | None], None]
 """Takes the KV cache's tokens, and where it can be fetched from."""
 OnFailed = Callable[[str], None]
+Memory = GpuMemory | RealGpuMemory
 
 
 class RankEngine:
@@ -42,7 +41,7 @@ class RankEngine:
         self._world = world
         self._events = events
         self._transceiver = transceiver
-        self._gpu: GpuMemory | None = None
+        self._gpu: Memory | None = None
         self._experts: ExpertMemory | None = None
         self._started = 0.0
         self.faults = StopFaults()
@@ -96,7 +95,7 @@ class RankEngine:
             self._give_back(self._gpu)
             self._gpu = None
 
-    def _give_back(self, gpu: GpuMemory) -> None:
+    def _give_back(self, gpu: Memory) -> None:
         if self.faults.keep_gpu or self.faults.keep_gpu_unmarked:
             leave_behind(gpu.descriptors, {} if self.faults.keep_gpu_unmarked else os.environ)
             gpu.abandon()
@@ -122,8 +121,11 @@ class RankEngine:
         gpus = visible_gpus()
         if not gpus:
             raise RuntimeError("Found no NVIDIA driver on your system.")
-        self._gpu = GpuMemory(gpus[self._world.rank % len(gpus)])
-        self._gpu.allocate(_CONTEXT_MIB)
+        gpu = gpus[self._world.rank % len(gpus)]
+        if gpu.real and self.faults.gpu_back_s:
+            raise ValueError(f"{settings.STOP}: {SLOW_GPU} needs an emulated GPU")
+        self._gpu = RealGpuMemory(gpu) if gpu.real else GpuMemory(gpu)
+        self._gpu.open_context()
         check_moe(plan)
         logger.info(f"Use {weights_mib / 1024:.2f} GB for model weights.")
 
@@ -164,7 +166,7 @@ class RankEngine:
             )
         on_loaded(tokens, address)
 
-    def _taken(self) -> GpuMemory:
+    def _taken(self) -> Memory:
         if self._gpu is None:
             raise RuntimeError("no GPU was taken yet")
         return self._gpu

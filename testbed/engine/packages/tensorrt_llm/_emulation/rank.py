@@ -39,7 +39,7 @@ class Rank:
         logger.set_rank(self.world.rank)
         say(
             f"[TensorRT-LLM] TensorRT-LLM version: {__version__} "
-            "(emulated engine: no GPU, no model)\n"
+            "(emulated engine: no model, nothing is computed)\n"
         )
 
     def lost(self, who: str) -> None:
