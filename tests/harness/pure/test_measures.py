@@ -34,6 +34,7 @@ def test_figure_is_in_the_file_as_soon_as_it_is_added(directory: RunDirectory) -
             "limit": 15,
             "where": "disagg-scaled",
             "note": "lease 10 s",
+            "floor": None,
         }
     ]
     assert both[:1] == first
