@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ConfigError, SettingsError
+from harness.errors import ConfigError
 from harness.exchange import EndpointUnreachable, Exchange, UnexpectedAnswer
 from harness.facts import suite_commit
 from harness.features import parse_features
@@ -128,9 +128,3 @@ def _model(listed: list[str], wanted: str, url: str) -> str:
             f"{url} lists {len(listed)} models: {shown}", hint="say which one: --model NAME"
         )
     return listed[0]
-
-
-def check_url(url: str) -> None:
-    """Raise :class:`SettingsError` for what is no address of a server."""
-    if not url.startswith(("http://", "https://")):
-        raise SettingsError(f"--endpoint {url}: expected http://host:port or https://host:port")

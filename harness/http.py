@@ -45,8 +45,10 @@ class Http:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        if not base_url.startswith(("http://", "https://")):
-            raise SettingsError(f"expected an http:// or https:// address, seen {base_url!r}")
+        if not _is_address(base_url):
+            raise SettingsError(
+                f"expected an address such as http://host:8000 or https://host, seen {base_url!r}"
+            )
         self.base_url = base_url.rstrip("/")
         self.timeout_s = timeout_s
         self._client = httpx.Client(
@@ -179,6 +181,16 @@ class _Progress:
             headers=self.headers,
             arrivals=tuple(self.arrivals),
         )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    port_fits = url.port is None or 0 < url.port < 2**16
+    bare = not url.query and not url.fragment
+    return url.scheme in {"http", "https"} and bool(url.host) and port_fits and bare
 
 
 def _diagnosis(problem: Exception, budget_s: float, *, fired: bool) -> tuple[Outcome, str]:
