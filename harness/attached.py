@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, SettingsError
 from harness.exchange import EndpointUnreachable, Exchange, UnexpectedAnswer
 from harness.facts import suite_commit
 from harness.features import parse_features
@@ -19,8 +19,8 @@ from harness.serving.endpoint import Endpoint, Served
 from harness.serving.sink import RecordSink
 from harness.settings import Settings
 
-FIRST_LOOK_S = 5.0
-"""Seconds within which a server that cannot be used has been named as such."""
+FIRST_LOOK_S = 4.0
+"""Budget of the first request: within five seconds an unusable server is named as such."""
 
 API_KEY = "OPENAI_API_KEY"
 """Variable with the key that is sent to the server, as OpenAI's own client reads it."""
@@ -47,7 +47,7 @@ class AttachedRun:
         self.settings = settings
         self.measures = Measures(directory)
         features = parse_features(settings.declared_features)
-        key = environ.get(API_KEY, "")
+        key = _key(environ)
         http = Http(url, headers={"authorization": f"Bearer {key}"} if key else {})
         served = Served(
             _model(_listed(http, keyed=bool(key)), model, url),
@@ -77,6 +77,18 @@ class AttachedRun:
     def close(self) -> None:
         """Close what is open here; the server is not ours to stop."""
         self.endpoint.http.close()
+
+
+def _key(environ: Mapping[str, str]) -> str:
+    """Return the key to send, or ``""``; an error about it does not show it."""
+    key = environ.get(API_KEY, "")
+    if key != key.strip() or not (key.isascii() and key.isprintable()):
+        raise SettingsError(
+            f"environment variable {API_KEY}: a key has printable ASCII characters only, and no "
+            "blank before or after them",
+            hint="a line end may have come in from a file",
+        )
+    return key
 
 
 def _listed(http: Http, *, keyed: bool) -> list[str]:
