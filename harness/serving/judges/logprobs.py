@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.serving.answer import Delta, Logprob, deltas, usage
 from harness.serving.finding import Finding, found
 from harness.serving.record import Record
+from harness.serving.request import ChatRequest
 
 ROUNDING = 1e-4
 """How far above 0 a rounded logarithm of 1 may come."""
@@ -18,9 +19,11 @@ def logprobs(record: Record) -> Finding | None:
     asked = record.generation.top_logprobs
     if asked is None:
         return _none(record)
+    # a plain completion's alternatives hold the token itself, also where it is none of the best
+    most = max(asked, 1) if isinstance(record.request, ChatRequest) else asked + 1
     told = [delta for delta in deltas(record) if delta.content]
     for delta in told:
-        wrong = _wrong(delta, asked)
+        wrong = _wrong(delta, asked, most=most)
         if wrong:
             return found("logprobs", *wrong, event=delta.event)
     counted, tokens = usage(record), sum(len(delta.logprobs or ()) for delta in told)
@@ -39,14 +42,14 @@ def _none(record: Record) -> Finding | None:
     return None
 
 
-def _wrong(delta: Delta, asked: int) -> tuple[str, str] | None:
+def _wrong(delta: Delta, asked: int, *, most: int) -> tuple[str, str] | None:
     if not delta.logprobs:
         return "logprobs beside every piece of text", f"none beside {delta.content[:40]!r}"
     for each in delta.logprobs:
         if each.value is None or each.value > ROUNDING:
             return "a logarithm of a probability, at most 0", _shown(each)
-        if each.alternatives > max(asked, 1):
-            return f"at most {asked} alternatives for a token", _shown(each)
+        if each.alternatives > most:
+            return f"at most {most} alternatives for a token", _shown(each)
     if asked and not any(each.alternatives for each in delta.logprobs):
         return f"up to {asked} alternatives for every token", f"none for {delta.content[:40]!r}"
     return None
