@@ -36,10 +36,10 @@ def token(value: Any = -0.5, alternatives: int = 0, text: str = "Once ") -> dict
 
 def told(chunks: Sequence[Chunk], tokens: Sequence[dict[str, Any]]) -> list[Chunk]:
     """Return the chunks with a token's logprobs beside each of the first."""
-    chunks = copy.deepcopy(list(chunks))
-    for chunk, each in zip(chunks, tokens, strict=False):
+    beside = copy.deepcopy(list(chunks))
+    for chunk, each in zip(beside, tokens, strict=False):
         chunk["choices"][0]["logprobs"] = {"content": [each]}
-    return chunks
+    return beside
 
 
 def chat(tokens: Sequence[dict[str, Any]], extra: dict[str, Any]) -> Record:
