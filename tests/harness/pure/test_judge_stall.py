@@ -13,7 +13,7 @@ from harness.exchange import Arrival
 from harness.serving import Record, judge_stream
 from harness.serving.judges import STALL_LIMIT_S
 from harness.serving.judges.time import stall
-from tests.harness.pure.serving_kit import asked, good_chunks, promises, timed
+from tests.harness.pure.serving_kit import asked, content, framed, good_chunks, promises, timed
 
 PIECES = ("Once ", "upon ", "a time")
 CHUNKS = good_chunks(PIECES)
@@ -53,14 +53,17 @@ def test_wait_for_the_first_piece_is_no_stall() -> None:
     assert not judge_stream(paused([100.0, *[0.1] * (PAUSES - 1)]))
 
 
-def test_comments_are_no_progress() -> None:
+EMPTY = framed([content("")]).partition(b"data: [DONE]")[0]
+
+
+@pytest.mark.parametrize("idle", [b": ping\n\n", EMPTY], ids=["comments", "empty-chunks"])
+def test_events_that_say_nothing_are_no_progress(idle: bytes) -> None:
     record = paused([0.1, 12.0, *[0.1] * (PAUSES - 2)])
     first, *others = record.arrivals
-    comments = [Arrival(float(second), b": ping\n\n") for second in range(1, 12)]
+    between = [Arrival(float(second), idle) for second in range(1, 12)]
+    kept_open = replace(record, arrivals=(first, *between, *others))
 
-    assert promises(judge_stream(replace(record, arrivals=(first, *comments, *others)))) == [
-        "stall"
-    ]
+    assert promises(judge_stream(kept_open)) == ["stall"]
 
 
 def test_limit_is_what_the_caller_says() -> None:

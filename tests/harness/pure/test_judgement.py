@@ -41,6 +41,7 @@ STOPPED = replace(
 REFUSED = record_of(
     b'{"message": "no"}', RawRequest("POST", CHAT_PATH), status=400, headers=JSON_HEADERS
 )
+SILENT = record_of(b"", RawRequest("GET", CHAT_PATH), status=405)
 WANTED = unary_of(
     "",
     1,
@@ -67,6 +68,11 @@ CALLS: dict[str, tuple[Callable[[Judging], Findings], list[str], list[list[str]]
     ),
     "refusal": (lambda judge: judge.refusal(REFUSED, status=(400, 422)), ["refusal"], [["id"]]),
     "wrong refusal": (lambda judge: judge.refusal(REFUSED, status=(404,)), ["refusal"], [["id"]]),
+    "silent refusal": (
+        lambda judge: judge.refusal(SILENT, status=(405,), reason=False),
+        ["refusal"],
+        [["id"]],
+    ),
     "same": (
         lambda judge: judge.same(STREAM, UNARY, OTHER),
         ["same answer"] * 2,
@@ -83,6 +89,7 @@ def by_id(*records: Record) -> dict[str, Record]:
 OF_CALL = {
     "refusal": by_id(REFUSED),
     "wrong refusal": by_id(REFUSED),
+    "silent refusal": by_id(SILENT),
     "json": by_id(WANTED),
 }
 ALL = by_id(STREAM, CUT, SLOW, UNARY, OTHER, ENDED, STOPPED)

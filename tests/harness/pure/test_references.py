@@ -45,6 +45,7 @@ def test_every_figure_may_have_one_in_its_unit(tmp_path: Path, figure: str, unit
     [
         ("first_token_p51 at 64", GOOD, "seen 'first_token_p51 at 64'; figures: first_token_p50"),
         ("first_token_p50", GOOD, "expected `<figure> at <clients>`, seen 'first_token_p50'"),
+        ("gap_p50 at 8 clients", GOOD, "seen 'gap_p50 at 8 clients'"),
         ("gap_p50 at many", GOOD, "seen 'gap_p50 at many'"),
         ("gap_p50 at 8", GOOD.replace("unit: s", "unit: ms"), "gap_p50 at 8 is in s, not in ms"),
         ("gap_p50 at 8", GOOD.replace("0.05", "0.3"), "expected lower <= value <= upper, seen 0.3"),
