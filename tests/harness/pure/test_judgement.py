@@ -110,6 +110,13 @@ def test_judgements_are_kept_and_made_again(tmp_path: Path, name: str) -> None:
     assert [tuple(map(str, each)) for each in again] == [each.findings for each in kept]
 
 
+def test_words_of_a_refusal_are_promised_unless_told_otherwise(tmp_path: Path) -> None:
+    judge = Judging(tmp_path / "judgements.jsonl", test=TEST)
+
+    assert not judge.refusal(SILENT, status=(405,), reason=False)
+    assert judge.refusal(SILENT, status=(405,))
+
+
 def test_every_judge_is_used_and_finds_something_above() -> None:
     assert {judge for _, judges, _ in CALLS.values() for judge in judges} == set(JUDGES)
 
