@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness.errors import ConfigError, SettingsError
 from harness.exchange import EndpointUnreachable, Exchange, UnexpectedAnswer
@@ -20,8 +21,8 @@ from harness.serving.endpoint import Endpoint, Served
 from harness.serving.sink import RecordSink
 from harness.settings import Settings
 
-FIRST_LOOK_S = 5.0
-"""Seconds within which a server that cannot be used has been named as such."""
+FIRST_LOOK_S = 4.0
+"""Budget of the first request: within five seconds an unusable server is named as such."""
 
 API_KEY = "OPENAI_API_KEY"
 """Variable with the key that is sent to the server, as OpenAI's own client reads it."""
@@ -48,7 +49,13 @@ class AttachedRun:
         self.settings = settings
         self.measures = Measures(directory)
         features = parse_features(settings.declared_features)
-        key = environ.get(API_KEY, "")
+        key = _key(environ)
+        if urlsplit(url).username is not None:
+            raise SettingsError(
+                "--endpoint: expected an address without user and password, for it is written into "
+                "the run's files",
+                hint=f"give a key in {API_KEY}",
+            )
         http = Http(url, headers={"authorization": f"Bearer {key}"} if key else {})
         served = Served(
             _model(_listed(http, keyed=bool(key)), model, url),
@@ -81,6 +88,18 @@ class AttachedRun:
     def close(self) -> None:
         """Close what is open here; the server is not ours to stop."""
         self._http.close()
+
+
+def _key(environ: Mapping[str, str]) -> str:
+    """Return the key to send, or ``""``; an error about it does not show it."""
+    key = environ.get(API_KEY, "")
+    if key != key.strip() or not (key.isascii() and key.isprintable()):
+        raise SettingsError(
+            f"environment variable {API_KEY}: a key has printable ASCII characters only, and no "
+            "blank before or after them",
+            hint="a line end may have come in from a file",
+        )
+    return key
 
 
 def _listed(http: Http, *, keyed: bool) -> list[str]:
@@ -128,13 +147,6 @@ def _model(listed: list[str], wanted: str, url: str) -> str:
     if wanted:
         raise EndpointUnusable(f"{url} serves no model {wanted!r}; it lists: {shown}")
     if len(listed) != 1:
-        raise EndpointUnusable(
-            f"{url} lists {len(listed)} models: {shown}", hint="say which one: --model NAME"
-        )
+        hint = "say which one: --model NAME" if listed else "no worker is registered there"
+        raise EndpointUnusable(f"{url} lists {len(listed)} models: {shown}", hint=hint)
     return listed[0]
-
-
-def check_url(url: str) -> None:
-    """Raise :class:`SettingsError` for what is no address of a server."""
-    if not url.startswith(("http://", "https://")):
-        raise SettingsError(f"--endpoint {url}: expected http://host:port or https://host:port")

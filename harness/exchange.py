@@ -70,7 +70,7 @@ class Exchange:
         """Return the body as JSON; raise :class:`UnexpectedAnswer` when it is none."""
         try:
             return json.loads(self.body)
-        except ValueError as malformed:
+        except (ValueError, RecursionError) as malformed:
             raise UnexpectedAnswer(self, "a JSON body") from malformed
 
 

@@ -9,6 +9,7 @@ server's closing of an idle connection into a failure of the next request.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -31,6 +32,8 @@ from harness.exchange import (
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+_BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+
 DEFAULT_TIMEOUT_S = 10.0
 """Budget of one request, in seconds, where the caller names none."""
 
@@ -45,8 +48,10 @@ class Http:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        if not base_url.startswith(("http://", "https://")):
-            raise SettingsError(f"expected an http:// or https:// address, seen {base_url!r}")
+        if not _is_address(base_url):
+            raise SettingsError(
+                f"expected an address such as http://host:8000 or https://host, seen {base_url!r}"
+            )
         self.base_url = base_url.rstrip("/")
         self.timeout_s = timeout_s
         self._client = httpx.Client(
@@ -153,6 +158,7 @@ class _Progress:
         self.headers: tuple[tuple[str, str], ...] = ()
         self.arrivals: list[Arrival] = []
         self.events = 0
+        self._unended = b""
 
     def read(self, response: httpx.Response, reading: Reading) -> bool:
         """Read the answer; return whether we hung up before its end."""
@@ -163,12 +169,21 @@ class _Progress:
         )
         for data in response.iter_raw():
             self.arrivals.append(Arrival(round(self.deadline.elapsed_s, 6), data))
-            self.events += data.count(b"\n\n")
-            if reading.hang_up_after is not None and self.events >= reading.hang_up_after:
-                return True
+            if reading.hang_up_after is not None:
+                self._count_events(data)
+                if self.events >= reading.hang_up_after:
+                    return True
             if reading.pause_s:
-                time.sleep(reading.pause_s)
+                # the budget's end finds much taken in already, which is read without a pause
+                time.sleep(min(reading.pause_s, self.deadline.remaining_s))
         return False
+
+    def _count_events(self, data: bytes) -> None:
+        """Count the blank lines that end events, also one whose bytes came in two pieces."""
+        read = self._unended + data
+        ends = [match.end() for match in _BLANK_LINE.finditer(read)]
+        self.events += len(ends)
+        self._unended = read[ends[-1] if ends else 0 :][-len(b"\r\n\r") :]
 
     def ended(self, outcome: Outcome, error: str) -> Exchange:
         return Exchange(
@@ -182,6 +197,16 @@ class _Progress:
             headers=self.headers,
             arrivals=tuple(self.arrivals),
         )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    port_fits = url.port is None or 0 < url.port < 2**16
+    bare = not url.query and not url.fragment
+    return url.scheme in {"http", "https"} and bool(url.host) and port_fits and bare
 
 
 def _diagnosis(problem: Exception, budget_s: float, *, fired: bool) -> tuple[Outcome, str]:

@@ -47,7 +47,7 @@ class Measure:
 
     @property
     def _promise(self) -> str:
-        if self.floor is not None and self.value < self.floor:
+        if self.floor is not None and not self.value >= self.floor:  # NaN is not
             return f"BELOW its floor of {_with_unit(self.floor, self.unit)}"
         if self.limit is None:
             return "" if self.floor is None else f"floor {_with_unit(self.floor, self.unit)}"

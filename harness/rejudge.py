@@ -6,11 +6,12 @@ What no request tells (shutdowns, leftovers, nodes) is taken from the run's own 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, VerdictClass
+from harness.judge_run import RunCounts
 from harness.rundir import RECORDS_FILE
 from harness.serving.judgement import JUDGEMENTS_FILE, Judgement, judge_again, load_judgements
 from harness.serving.record import Record, load_records
@@ -46,13 +47,19 @@ class Rejudged:
         return tuple(test for test in self.before if test in self.failed and test not in self.found)
 
     @property
+    def counts(self) -> RunCounts:
+        """The counts of the run, with the tests moved over that are judged otherwise now."""
+        told, more = counts_of(self.told), len(self.newly_failed) - len(self.cleared)
+        return replace(told, passed=max(0, told.passed - more), failed=max(0, told.failed + more))
+
+    @property
     def verdict(self) -> VerdictClass:
         """The class of the run now."""
         classes = [given for test, given in self.failed.items() if test not in self.cleared]
         classes += [VerdictClass.FAIL] * len(self.newly_failed)
         if self.told.get("error") and not classes:
             return VerdictClass(str(self.told["verdict"]))
-        return verdict_of(classes, counts_of(self.told), finished=bool(self.told.get("finished")))
+        return verdict_of(classes, self.counts, finished=bool(self.told.get("finished")))
 
     def lines(self) -> Iterator[str]:
         """Yield what a reader needs: what is judged otherwise than in the run, then the verdict."""
@@ -66,7 +73,7 @@ class Rejudged:
         yield f"{self.judged} judgements made again: {wrong} findings in {len(self.found)} tests"
         yield verdict_line(
             self.verdict,
-            counts_of(self.told),
+            self.counts,
             emulated=self.told.get("emulated"),
             seconds=float(self.told.get("seconds") or 0.0),
         )

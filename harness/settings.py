@@ -231,7 +231,7 @@ def _explain(invalid: ValidationError, sources: Mapping[str, str], site_file: Si
     for error in invalid.errors():
         name, *inner = map(str, error["loc"])
         where = sources.get(name, "default")
-        if error["type"] == "extra_forbidden":
+        if error["type"] == "extra_forbidden" and not inner:
             known = ", ".join(sorted(Settings.model_fields))
             lines.append(f"{site_file.where(name)}: unknown key `{name}`; known keys: {known}")
         else:

@@ -82,8 +82,13 @@ def deltas(record: Record) -> list[Delta]:
 
 def joined_text(record: Record, index: int = 0) -> str:
     """Return the whole text of a choice: reasoning, then content."""
+    return "".join(joined_parts(record, index))
+
+
+def joined_parts(record: Record, index: int = 0) -> tuple[str, str]:
+    """Return reasoning and content of a choice, each whole."""
     mine = [delta for delta in deltas(record) if delta.index == index]
-    return "".join([*(delta.reasoning for delta in mine), *(delta.content for delta in mine)])
+    return "".join(delta.reasoning for delta in mine), "".join(delta.content for delta in mine)
 
 
 def finish_reason(record: Record, index: int = 0) -> str | None:

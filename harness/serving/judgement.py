@@ -122,11 +122,11 @@ class Judging:
 
 def load_judgements(path: Path) -> Iterator[Judgement]:
     """Yield the judgements of a file; an unfinished last line, of a killed run, is left out."""
-    lines = path.read_text(encoding="ascii").split("\n")
+    lines = path.read_text(encoding="ascii", errors="backslashreplace").split("\n")
     for number, line in enumerate(lines[:-1], start=1):
         try:
             yield Judgement.from_line(line)
-        except (ValueError, KeyError, TypeError) as damaged:
+        except (ValueError, KeyError, TypeError, RecursionError) as damaged:
             raise HarnessError(
                 f"expected a judgement in line {number} of {path}, seen {line[:80]!r}: {damaged!r}"
             ) from damaged

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import ceil
 
+from harness.exchange import Outcome
 from harness.figures import PERCENTILES
 from harness.serving.answer import deltas, first_token_s, usage
 from harness.serving.record import Record
@@ -29,8 +30,8 @@ class Latencies:
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Latencies:
-        """Return the latencies of answered streams; others are left out."""
-        answered = [record for record in records if record.status == 200 and record.streamed]
+        """Return the latencies of streams that came to their end; others are left out."""
+        answered = [each for each in records if each.streamed and _is_answered(each)]
         firsts = [first for each in answered if (first := first_token_s(each)) is not None]
         gaps = [gap for each in answered for gap in _gaps(each)]
         begins = [each.started_at_s for each in answered]
@@ -68,6 +69,10 @@ def most_at_once(records: Iterable[Record]) -> int:
 def percentile(values: Sequence[float], share: int) -> float:
     """Return the smallest of sorted values that at least ``share`` percent do not exceed."""
     return values[max(0, ceil(len(values) * share / 100) - 1)]
+
+
+def _is_answered(record: Record) -> bool:
+    return record.status == 200 and record.outcome is Outcome.COMPLETE
 
 
 def _gaps(record: Record) -> list[float]:

@@ -11,7 +11,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.exchange import Arrival, Exchange, Outcome
 from harness.serving.request import KINDS, GenerationRequest, RawRequest, Request
-from harness.serving.sse import Event, parse
+from harness.serving.sse import Event, parse, strict_json
 
 FORMAT = 2
 """Version of the saved form; raised when a reader of the old form would misread the new one."""
@@ -88,10 +88,7 @@ class Record:
     @cached_property
     def json(self) -> Any:
         """The body as JSON; ``None`` when it is none."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            return None
+        return strict_json(self.body)
 
     def header(self, name: str) -> str:
         """Return the first header of that name (small letters), or ``""``."""
@@ -143,7 +140,7 @@ def load_records(path: Path) -> list[Record]:
 
     A last line that was not finished, as a killed run leaves it, is left out.
     """
-    with path.open(encoding="ascii") as lines:
+    with path.open(encoding="ascii", errors="backslashreplace") as lines:
         whole = (line for line in lines if line.endswith("\n"))
         return [_load(line, f"line {number} of {path}") for number, line in enumerate(whole, 1)]
 
@@ -151,7 +148,7 @@ def load_records(path: Path) -> list[Record]:
 def _load(line: str, where: str) -> Record:
     try:
         return Record.from_line(line)
-    except (ValueError, KeyError, TypeError) as damaged:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damaged:
         raise HarnessError(
             f"expected a record in {where}, seen {line[:80]!r}: {damaged!r}"
         ) from damaged

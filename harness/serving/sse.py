@@ -61,16 +61,24 @@ class Event:
     @cached_property
     def json(self) -> Any:
         """The data as JSON; ``None`` when there is none or it is malformed."""
-        try:
-            return None if self.data is None else json.loads(self.data)
-        except (ValueError, RecursionError):
-            return None
+        return None if self.data is None else strict_json(self.data)
 
     @property
     def shown(self) -> str:
         """The block in brief, for a message."""
         text = b"\\n".join(self.lines).decode("utf-8", "backslashreplace")
         return text if len(text) <= 120 else f"{text[:80]}...{text[-37:]}"
+
+
+def strict_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text; ``None`` when it is malformed.
+
+    Python reads ``NaN`` and ``Infinity`` too, on which other clients stumble: they are no JSON.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
 
 
 def parse(arrivals: Sequence[Arrival]) -> tuple[Event, ...]:
@@ -97,6 +105,10 @@ def _blocks(whole: bytes) -> Iterator[tuple[tuple[bytes, ...], int, bool]]:
         lines.append(whole[end:])
     if lines:
         yield tuple(lines), len(whole), False
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _field(line: bytes) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.serving.answer import Delta, Logprob, deltas, usage
 from harness.serving.finding import Finding, found
 from harness.serving.record import Record
+from harness.serving.request import ChatRequest
 
 ROUNDING = 1e-4
 """How far above 0 a rounded logarithm of 1 may come."""
@@ -19,14 +20,16 @@ def logprobs(record: Record) -> Finding | None:
     asked = record.generation.top_logprobs
     if asked is None:
         return _none(record)
+    # a plain completion's alternatives hold the token itself, also where it is none of the best
+    most = max(asked, 1) if isinstance(record.request, ChatRequest) else asked + 1
     told = [delta for delta in deltas(record) if delta.content]
     for delta in told:
-        wrong = _wrong(delta, asked)
+        wrong = _wrong(delta, most)
         if wrong:
             return found("logprobs", *wrong, event=delta.event)
-    most = max((each.alternatives for delta in told for each in delta.logprobs or ()), default=0)
-    if told and most < asked:
-        return found("logprobs", f"{asked} alternatives for most tokens", f"never more than {most}")
+    came = max((each.alternatives for delta in told for each in delta.logprobs or ()), default=0)
+    if told and came < asked:
+        return found("logprobs", f"{asked} alternatives for most tokens", f"never more than {came}")
     counted, tokens = usage(record), sum(len(delta.logprobs or ()) for delta in told)
     if counted is not None and tokens > counted.completion_tokens:
         expected = f"logprobs of at most {counted.completion_tokens} tokens, as usage counts them"
@@ -43,14 +46,14 @@ def _none(record: Record) -> Finding | None:
     return None
 
 
-def _wrong(delta: Delta, asked: int) -> tuple[str, str] | None:
+def _wrong(delta: Delta, most: int) -> tuple[str, str] | None:
     if not delta.logprobs:
         return "logprobs beside every piece of text", f"none beside {delta.content[:40]!r}"
     for each in delta.logprobs:
         if each.value is None or each.value > ROUNDING:
             return "a logarithm of a probability, at most 0", _shown(each)
-        if each.alternatives > max(asked, 1):
-            return f"at most {asked} alternatives for a token", _shown(each)
+        if each.alternatives > most:
+            return f"at most {most} alternatives for a token", _shown(each)
     return None
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 
-from harness.serving.answer import deltas, finish_reason, joined_text
+from harness.serving.answer import deltas, finish_reason, joined_parts, joined_text
 from harness.serving.finding import Finding, found
 from harness.serving.record import Record
 
@@ -29,8 +30,8 @@ def present(record: Record) -> Finding | None:
 def stopped(record: Record) -> Finding | None:
     """Judge that no choice contains a stop string: the text ends before it."""
     for index in range(record.generation.choices):
-        text = joined_text(record, index)
-        for stop in record.generation.stops:
+        parts = joined_parts(record, index)
+        for stop, text in product(record.generation.stops, parts):
             if stop in text:
                 at = text.index(stop)
                 seen = f"{text[max(0, at - 20) : at + 20]!r} in choice {index}"

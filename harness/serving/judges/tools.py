@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from harness.serving.answer import deltas, finish_reason, joined_text
+from harness.serving.answer import deltas, finish_reason, joined_parts
 from harness.serving.finding import Finding, Findings, found
 from harness.serving.record import Record
+from harness.serving.sse import strict_json
 
 
 def tool_calls(record: Record) -> Finding | None:
-    """Judge that every tool call names a tool that was offered and has arguments in JSON."""
+    """Judge that every tool call names a tool that was offered and has arguments in JSON.
+
+    The last call of an answer that ran into its limit may have been cut in its arguments.
+    """
     offered = _offered(record)
     for index in range(record.generation.choices):
-        for call in _joined_calls(record, index).values():
+        calls = list(_joined_calls(record, index).values())
+        whole = len(calls) - (finish_reason(record, index) == "length")
+        for number, call in enumerate(calls):
             if call["name"] not in offered:
                 return found("tool-call", f"a tool of {sorted(offered)}", repr(call["name"]))
-            if not isinstance(_as_json(call["arguments"]), dict):
+            if number < whole and not isinstance(strict_json(call["arguments"]), dict):
                 seen = repr(call["arguments"][:120])
                 return found("tool-call", f"arguments of {call['name']} as a JSON object", seen)
     return None
@@ -31,8 +36,8 @@ def judge_json_text(record: Record, *, members: tuple[str, ...] = ()) -> Finding
     """
     if finish_reason(record) == "length":
         return Findings()
-    text = joined_text(record)
-    value = _as_json(text)
+    _, text = joined_parts(record)
+    value = strict_json(text)
     if not isinstance(value, dict):
         return Findings([found("json", "a text that is a JSON object", repr(text[:120]))])
     missing = [name for name in members if name not in value]
@@ -65,10 +70,3 @@ def _function(piece: Mapping[str, Any]) -> dict[str, str]:
     told = piece.get("function")
     function: Mapping[str, Any] = told if isinstance(told, dict) else {}
     return {name: str(function.get(name) or "") for name in ("name", "arguments")}
-
-
-def _as_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None

@@ -7,12 +7,14 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from harness.exchange import Arrival, Outcome
-from harness.serving import ChatRequest, Record
+from harness.serving import ChatRequest, Findings, Record
+from harness.serving.request import CompletionRequest, Request
 
 STREAMS = Path(__file__).parent.parent / "data" / "streams"
 MODEL = "nvidia/DeepSeek-R1-FP4"
@@ -26,6 +28,35 @@ Script = Callable[[socket.socket], None]
 def asked(**options: Any) -> ChatRequest:
     """Return a streamed request with usage, unless ``options`` say otherwise."""
     return ChatRequest.ask(MODEL, "Tell me a story", **options).streamed(usage=True)
+
+
+def promises(findings: Findings) -> list[str]:
+    """Return the names of the promises that were found broken."""
+    return [finding.promise for finding in findings]
+
+
+def plain_asked(**options: Any) -> CompletionRequest:
+    """Return a streamed request for a plain completion, with usage."""
+    return CompletionRequest(MODEL, prompt="Once", **options).streamed(usage=True)
+
+
+def plain_content(text: str, reason: str | None = None, **members: Any) -> Chunk:
+    choice = {"index": 0, "text": text, "finish_reason": reason, **members}
+    return head() | {"object": "text_completion", "choices": [choice]}
+
+
+def plain_chunks(pieces: Sequence[str]) -> list[Chunk]:
+    """Return the chunks of a good plain stream, one token a piece, that ran into its limit."""
+    counts = counted(len(pieces)) | {"object": "text_completion"}
+    return [*map(plain_content, pieces), plain_content("", "length"), counts]
+
+
+def timed(chunks: Sequence[Chunk], times_s: Sequence[float], request: Request) -> Record:
+    """Return a complete stream whose events came at ``times_s``; the last one is its end mark."""
+    events = [framed([chunk]).partition(b"data: [DONE]")[0] for chunk in chunks]
+    pieces = [*events, b"data: [DONE]\n\n"]
+    arrivals = tuple(Arrival(at_s, data) for at_s, data in zip(times_s, pieces, strict=True))
+    return replace(record_of(b"", request), arrivals=arrivals, elapsed_s=times_s[-1])
 
 
 def head() -> Chunk:
@@ -64,7 +95,7 @@ def framed(chunks: Sequence[Chunk]) -> bytes:
 
 def record_of(
     body: bytes,
-    request: ChatRequest,
+    request: Request,
     *,
     cuts: Sequence[int] = (),
     outcome: Outcome = Outcome.COMPLETE,

@@ -34,6 +34,7 @@ def test_figure_is_in_the_file_as_soon_as_it_is_added(directory: RunDirectory) -
             "limit": 15,
             "where": "disagg-scaled",
             "note": "lease 10 s",
+            "floor": None,
         }
     ]
     assert both[:1] == first
@@ -69,12 +70,19 @@ def test_values_stand_below_each_other(directory: RunDirectory) -> None:
         (Measure("n", 0.0, "s", limit=0.0), "0 s (limit 0 s)"),
         (Measure("n", 1.0, "s", note="once"), "1 s (once)"),
         (Measure("n", 15.001, "s", limit=15), "15 s (OVER its limit of 15 s)"),
+        (Measure("n", 4.0, "s", floor=4), "4 s (floor 4 s)"),
+        (Measure("n", 3.9, "s", floor=4), "3.9 s (BELOW its floor of 4 s)"),
+        (Measure("n", 3.9, "s", limit=9, floor=4), "3.9 s (BELOW its floor of 4 s)"),
+        (Measure("n", 9.1, "s", limit=9, floor=4), "9.1 s (OVER its limit of 9 s)"),
+        (Measure("n", 5.0, "s", limit=9, floor=4), "5 s (limit 9 s)"),
+        (Measure("n", float("nan"), "s", floor=4), "nan s (BELOW its floor of 4 s)"),
         (Measure("n", float("nan"), "s", limit=15), "nan s (OVER its limit of 15 s)"),
     ],
     ids=str,
 )
 def test_figure_is_short_and_says_when_a_limit_is_broken(measure: Measure, figure: str) -> None:
     assert measure.figure == figure
+    assert measure.within_limit == ("OVER" not in figure and "BELOW" not in figure)
 
 
 def test_run_without_figures_has_no_lines_and_no_file(directory: RunDirectory) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.settings import PROJECT_ROOT, Settings, option_name
+from harness.settings import PROJECT_ROOT, SITE_ONLY, Settings, option_name
 
 Ended = subprocess.CompletedProcess[str]
 Suite = Callable[..., Ended]
@@ -128,7 +128,7 @@ def test_the_command_line_counts_before_the_environment(suite: Suite) -> None:
     ("arguments", "code", "words"),
     [
         (("-m", "agg"), USAGE, "tests of a deployment need a node budget"),
-        (("-m", "agg", "--nodes", "4", "-n", "2"), USAGE, "a run with --nodes takes no -n"),
+        (("-m", "agg", "--nodes", "4", "-n", "2"), USAGE, "--nodes or --endpoint takes no -n"),
         (("--plan",), CONFIG, "a plan needs a node budget"),
         (("--plan", "--nodes", "4", "-k", "no_such"), CONFIG, "no collected test needs"),
     ],
@@ -166,6 +166,6 @@ def test_more_nodes_than_the_allocation_has_are_refused(suite: Suite) -> None:
 def test_help_documents_every_setting_with_its_variable(suite: Suite) -> None:
     text = " ".join(said(suite("--help")).split())
 
-    for name in set(Settings.model_fields) - {"environment"}:
+    for name in set(Settings.model_fields) - SITE_ONLY:
         assert f"{option_name(name)}=VALUE" in text
         assert f"environment: {name.upper()}" in text

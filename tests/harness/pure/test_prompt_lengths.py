@@ -48,6 +48,19 @@ def test_prompt_is_the_longest_that_fits(per_word: int, overhead: int, tokens: i
     assert model.count(words) <= tokens < model.count(words + 1)
 
 
+@given(
+    per_word=st.integers(1, 20), overhead=st.integers(0, 5000), tokens=st.integers(-100, 100_000)
+)
+def test_prompt_over_a_limit_is_the_shortest_that_is(
+    per_word: int, overhead: int, tokens: int
+) -> None:
+    model = Model(per_word, overhead)
+    words = len(PromptRuler(model).prompt_over(tokens).split())
+
+    assert model.count(words) > tokens
+    assert words == 1 or model.count(words - 1) <= tokens
+
+
 @given(per_word=st.integers(1, 20), overhead=st.integers(0, 5000))
 def test_rule_tells_the_word_from_the_template(per_word: int, overhead: int) -> None:
     rule = PromptRuler(Model(per_word, overhead)).rule

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.features import Feature
 from harness.releases import dynamo_release
 from harness.roles import Role
 
@@ -31,3 +32,19 @@ def test_aggregated_workers_take_the_component_of_the_first(version: str) -> Non
     release = dynamo_release(version)
 
     assert release.component(Role.AGGREGATED, "decode_first") == release.first_component
+
+
+@pytest.mark.parametrize("version", ["0.6.1", "0.8.1", "1.0.2", "1.4.2", "1.6.1"])
+def test_no_release_serves_several_choices_with_prefill_apart(version: str) -> None:
+    release = dynamo_release(version)
+
+    assert release.serves(disaggregated=False) == release.features
+    assert release.serves(disaggregated=True) == release.features - {Feature.CHOICES}
+
+
+def test_release_that_was_asked_serves_all_but_json() -> None:
+    assert dynamo_release("1.4.2").serves(disaggregated=False) == set(Feature) - {Feature.JSON_TEXT}
+    assert dynamo_release("1.6.1").serves(disaggregated=True) == {
+        Feature.STOP,
+        Feature.EQUAL_ANSWERS,
+    }

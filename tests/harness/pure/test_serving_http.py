@@ -176,3 +176,31 @@ def test_arrival_times_tell_a_stream_from_a_lump() -> None:
     with serving(script) as url, Http(url) as http:
         first, second = http.exchange("GET", "/").arrivals
     assert second.at_s - first.at_s == pytest.approx(0.1, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "node1",
+        "ftp://node1:8000",
+        "http://",
+        "http://:8000",
+        "http:///v1",
+        "http://node1:http",
+        "http://node1:80:80",
+        "http://node1:99999",
+        "http://[::1",
+        "http://node1:8000/?key=1",
+        "http://node1\x00:8000",
+    ],
+)
+def test_address_that_leads_nowhere_is_refused_at_once(address: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Http(address)
+    assert repr(address) in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["http://[::1]:8000", "https://node1", "http://node1:8000/a/"])
+def test_address_of_a_server_is_taken(address: str) -> None:
+    assert Http(address).base_url == address.rstrip("/")
