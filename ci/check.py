@@ -61,7 +61,10 @@ def _own_parts(stages: Stages) -> Iterator[Part]:
         "types": ([BIN / "mypy"], QUICK_TIMEOUT_S),
         # Hypothesis's profile for CI: the same examples every time, no time limit for one of them.
         "harness": (
-            [BIN / "pytest", "tests/harness", "--hypothesis-profile=ci"],
+            [
+                *(BIN / "pytest", "tests/harness", "--hypothesis-profile=ci"),
+                *("-n", "2", "--dist", "loadgroup"),  # tests/harness/conftest.py has the groups
+            ],
             HARNESS_TIMEOUT_S,
         ),
     }

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.judge import main as judge
+from harness.features import Feature
 from harness.settings import PROJECT_ROOT
 from tests.harness.pure.serving_kit import (
     MODEL,
@@ -125,7 +126,7 @@ def test_misspelt_feature_is_named_with_the_known_ones(suite: Suite, tmp_path: P
     text = configured(ended, tmp_path / "run")
 
     assert "DECLARED_FEATURES='stop,tols': no feature is called 'tols'" in text
-    assert "known: stop, n, logprobs, tools, response_format, equal-answers" in text
+    assert f"known: {', '.join(Feature)}" in text
 
 
 @pytest.mark.parametrize(
