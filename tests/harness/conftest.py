@@ -1,7 +1,8 @@
-"""How the suite's own tests share a machine: those that break worlds in one process, all others in one.
+"""How the suite's own tests share a machine: those that break worlds apart from all others.
 
-A broken world mostly waits, for a budget or for Slurm; meanwhile the others have the processor. With
-``pytest -n 2 --dist loadgroup`` each kind gets a process; without ``-n`` the marks mean nothing.
+A broken world mostly waits, for a budget or for Slurm; meanwhile the others have the processor.
+With ``pytest -n 2 --dist loadgroup`` each kind gets a process; without ``-n`` the marks mean
+nothing.
 """
 
 from __future__ import annotations
