@@ -63,7 +63,7 @@ def _own_parts(stages: Stages) -> Iterator[Part]:
         "harness": (
             [
                 *(BIN / "pytest", "tests/harness", "--hypothesis-profile=ci"),
-                *("-n", "2", "--dist", "loadgroup"),  # tests/harness/conftest.py has the groups
+                *("-n", "3", "--dist", "loadgroup"),  # tests/harness/conftest.py has the groups
             ],
             HARNESS_TIMEOUT_S,
         ),

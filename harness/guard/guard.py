@@ -20,6 +20,9 @@ from harness.slurm.step import Step
 DISMISSED_S = 10.0
 """Seconds for dismissed guards to be gone: a tenth of one is usual."""
 
+STEPS_GONE_S = 5.0
+"""Seconds for steps that have ended to leave Slurm's list, on a busy controller."""
+
 ORPHANS_S = 2.0
 """Seconds for a process that has outlived its step to go by itself: it has had its chance."""
 
@@ -88,7 +91,7 @@ class RunGuard:
         """Let the guards go if nothing of the run is left in Slurm; if something is, they act."""
         if self._step is None:
             return
-        if self._nothing_left():
+        if wait_until(self._nothing_left, Deadline.after(STEPS_GONE_S)):
             self._send(b"done\n")
         self._close_pipe()
         step, deadline = self._step, Deadline.after(DISMISSED_S)

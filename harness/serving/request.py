@@ -140,7 +140,9 @@ class ChatRequest(_Generation):
 
     def body(self) -> dict[str, Any]:
         """Return the JSON body to send."""
-        return super().body() | {"messages": list(self.messages)}
+        whole = super().body()
+        messages = whole["messages"]  # a wrong one, if `extra` has it
+        return whole | {"messages": list(messages) if isinstance(messages, tuple) else messages}
 
     def naming_workers(self) -> ChatRequest:
         """Return the same request, asking Dynamo to name the workers that served it (``nvext``)."""

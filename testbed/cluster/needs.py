@@ -78,6 +78,10 @@ def real_gpu_problems(shape: Shape) -> list[str]:
     return problems
 
 
+LONGEST_STATE = 107 - len("/spool/node18/node18_99999.4294967290")
+"""Bytes of the path: Linux takes 107 for a socket, and slurmstepd's is named by job and step."""
+
+
 def _kernel() -> list[str]:
     """Try every kernel feature for real, in a process that is thrown away."""
     done = subprocess.run(
@@ -94,6 +98,11 @@ def _kernel() -> list[str]:
 
 
 def _state_folder(state: StateFolder) -> list[str]:
+    length = len(os.fsencode(state.root))
+    if length > LONGEST_STATE:
+        wanted = f"a state folder with a path of at most {LONGEST_STATE} bytes"
+        why = f"for Slurm's sockets lie below it: {state.root} has {length}"
+        return [f"{wanted}, {why} (TESTBED_STATE names another one)"]
     try:
         state.root.mkdir(parents=True, exist_ok=True)
     except OSError as error:

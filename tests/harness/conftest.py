@@ -1,8 +1,8 @@
 """How the suite's own tests share a machine: those that break worlds apart from all others.
 
 A broken world mostly waits, for a budget or for Slurm; meanwhile the others have the processor.
-With ``pytest -n 2 --dist loadgroup`` each kind gets a process; without ``-n`` the marks mean
-nothing.
+With ``pytest -n 3 --dist loadgroup`` each group gets a process: all that is not a broken world, the
+worlds whose pytest is killed, and the other ones. Without ``-n`` the marks mean nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ WORLDS = PROJECT_ROOT / "tests" / "harness" / "broken"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put every test into one of the two groups."""
+    """Put every test into one of the three groups."""
     for item in items:
-        group = "worlds" if WORLDS in item.path.parents else "others"
+        group = "others"
+        if WORLDS in item.path.parents:
+            group = "killed" if item.path.stem == "test_killed_pytest" else "worlds"
         item.add_marker(pytest.mark.xdist_group(group))

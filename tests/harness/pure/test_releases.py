@@ -42,9 +42,12 @@ def test_no_release_serves_several_choices_with_prefill_apart(version: str) -> N
     assert release.serves(disaggregated=True) == release.features - {Feature.CHOICES}
 
 
-def test_release_that_was_asked_serves_all_but_json() -> None:
-    assert dynamo_release("1.4.2").serves(disaggregated=False) == set(Feature) - {Feature.JSON_TEXT}
+def test_release_that_was_asked_serves_all_that_needs_no_guided_decoding() -> None:
+    guided = {Feature.JSON_TEXT, Feature.TOOL_CALLS}
+
+    assert dynamo_release("1.4.2").serves(disaggregated=False) == set(Feature) - guided
     assert dynamo_release("1.6.1").serves(disaggregated=True) == {
         Feature.STOP,
+        Feature.IGNORE_EOS,
         Feature.EQUAL_ANSWERS,
     }

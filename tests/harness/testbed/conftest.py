@@ -1,6 +1,7 @@
 """Testbeds for the testbed's tests: one for all that do not hurt it, one for each that does."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,10 +25,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A testbed that is down, for one test to bring up and to hurt."""
+def own_cluster() -> Iterator[Cluster]:
+    """A testbed that is down, for one test to bring up and to hurt.
+
+    Its path is short: that of pytest's own folders may be too long for Slurm's sockets.
+    """
     if os.geteuid() != 0:
         pytest.skip(f"a testbed needs root; this is user id {os.geteuid()}")
-    cluster = Cluster(tmp_path / "state")
-    yield cluster
-    cluster.down()
+    with tempfile.TemporaryDirectory(prefix="testbed-") as folder:
+        cluster = Cluster(Path(folder) / "state")
+        yield cluster
+        cluster.down()

@@ -103,3 +103,12 @@ def test_only_unusual_words_of_salloc_are_told() -> None:
     ]
 
     assert unusual_lines(lines) == [lines[2]]
+
+
+def test_a_state_folder_whose_sockets_would_have_too_long_names_is_refused() -> None:
+    """Else slurmd comes up, and every step fails with "Unspecified error"."""
+    state = StateFolder(Path("/tmp") / ("x" * 80))
+    [problem] = needs._state_folder(state)
+
+    assert "at most 70 bytes" in problem
+    assert not state.root.exists()
