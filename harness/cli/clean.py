@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.errors import PlanError, QualificationError
 from harness.guard.cleaner import Cleaner
-from harness.guard.leftovers import RUN_ID, Look
+from harness.guard.leftovers import RUN_ID, Look, folded
 from harness.settings import PROJECT_ROOT
 from harness.slurm.allocation import Allocation, current_allocation
 from harness.slurm.client import Slurm
@@ -91,5 +91,5 @@ def _clean(options: argparse.Namespace) -> int:
 
 def _show(look: Look, runs: Sequence[str]) -> None:
     for run in runs:
-        for each in look.of(run):
+        for each in folded(look.of(run)):
             print(f"  {each.kind:8} {each.node:12} {each.name:24} {each.words}".rstrip())

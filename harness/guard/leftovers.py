@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.compat import StrEnum
 from harness.errors import InfraError
@@ -13,6 +13,7 @@ from harness.slurm.words import StepRow
 
 RUN_ID = re.compile(r"\d{8}T\d{6}-\w+-[0-9a-f]{4}")
 _STEP_NAME = re.compile(rf"qualify-(?P<run>{RUN_ID.pattern})-(?P<part>.+)")
+_LAYER = re.compile(r"_l\d+_lr\d+_all$")
 _LABEL = re.compile(r"^\s*\d+: ?")
 
 GUARDS = ("guard", "clean-guard", "look-guard", "orphans-guard")
@@ -54,6 +55,22 @@ class Look:
     def runs(self) -> tuple[str, ...]:
         """The runs that have something, oldest first: ids begin with the time."""
         return tuple(sorted({each.run_id for each in self.leftovers}))
+
+
+def folded(leftovers: Iterable[Leftover]) -> list[Leftover]:
+    """Return leftovers with the files of one worker on one node as one: there is one a layer."""
+    kept: dict[tuple[str, ...], list[Leftover]] = {}
+    for each in leftovers:
+        stem = _LAYER.sub("_l*_lr*_all", each.name) if each.kind is Kind.FILE else each.name
+        kept.setdefault((each.run_id, each.kind, each.node, stem, each.words), []).append(each)
+    return [
+        same[0] if len(same) == 1 else replace(same[0], name=key[3], words=_counted(same))
+        for key, same in kept.items()
+    ]
+
+
+def _counted(same: Sequence[Leftover]) -> str:
+    return ", ".join(filter(None, [f"{len(same)} files", same[0].words]))
 
 
 def read_look(text: str, rows: Sequence[StepRow], *, nodes: Collection[str]) -> Look:

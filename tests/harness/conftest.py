@@ -14,6 +14,7 @@ from harness.settings import PROJECT_ROOT
 WORLDS = PROJECT_ROOT / "tests" / "harness" / "broken"
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own hook of this name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put every test into one of the three groups."""
     for item in items:

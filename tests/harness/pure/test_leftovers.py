@@ -7,7 +7,7 @@ import json
 import pytest
 
 from harness.errors import InfraError
-from harness.guard.leftovers import Kind, read_look
+from harness.guard.leftovers import Kind, Leftover, folded, read_look
 from harness.slurm.words import StepRow
 
 OLD, NEW = "20261120T101112-7-00aa", "20261124T101112-7-00bb"
@@ -58,3 +58,23 @@ def test_living_owners_are_told() -> None:
     text = "\n".join([_line("owner", owner="node1:5:99"), _line("end")])
 
     assert read_look(text, [], nodes=["node1"]).owners == {"node1:5:99"}
+
+
+def test_files_of_a_worker_are_one_line_for_each_node() -> None:
+    """A worker has a file for each layer and local rank: 232 on a node, in the seed's shape."""
+    files = [
+        Leftover(NEW, Kind.FILE, node, f"moe_shared_x_l{layer}_lr0_all", "held by a process")
+        for node in ("node1", "node2")
+        for layer in range(3)
+    ]
+    single = Leftover(NEW, Kind.FILE, "node3", "moe_shared_x_l0_lr0_all")
+    process = Leftover(NEW, Kind.PROCESS, "node3", "7", "sleep 9")
+
+    shown = [(each.node, each.name, each.words) for each in folded([*files, single, process])]
+
+    assert shown == [
+        ("node1", "moe_shared_x_l*_lr*_all", "3 files, held by a process"),
+        ("node2", "moe_shared_x_l*_lr*_all", "3 files, held by a process"),
+        ("node3", "moe_shared_x_l0_lr0_all", ""),
+        ("node3", "7", "sleep 9"),
+    ]
