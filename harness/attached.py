@@ -71,6 +71,9 @@ class AttachedRun:
     emulated = None
     """Nothing here tells of the engine behind the server."""
 
+    looked = True
+    """All facts are known from the start."""
+
     live = None
     """No deployment is ours."""
 

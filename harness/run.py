@@ -215,11 +215,19 @@ class QualificationRun:
 
     @property
     def emulated(self) -> bool | None:
-        """Whether an engine or a GPU says that it is emulated; ``None`` when neither was seen."""
-        last = self._last_snapshot()
-        if last is None:
-            return None
-        return last.emulated or any("emulated" in v for v in self._engine_versions())
+        """Whether an engine or a GPU says that it is emulated; ``None`` while no engine was seen.
+
+        Real GPUs alone prove nothing about the engine on them.
+        """
+        last, versions = self._last_snapshot(), self._engine_versions()
+        if any("emulated" in version for version in versions) or (last and last.emulated):
+            return True
+        return False if versions else None
+
+    @property
+    def looked(self) -> bool:
+        """Whether the nodes have been looked at: their facts are known then."""
+        return bool(self.inspector.taken)
 
     @property
     def live(self) -> Deployment | None:

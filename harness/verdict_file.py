@@ -71,10 +71,14 @@ def counts_of(verdict: Mapping[str, Any]) -> RunCounts:
 
 
 def emulated_by(facts: Mapping[str, Any]) -> bool | None:
-    """Whether engine or GPUs call themselves emulated; ``None`` when none of them was seen."""
+    """Whether engine or GPUs call themselves emulated; ``None`` while no engine has been seen.
+
+    Real GPUs alone prove nothing about the engine on them.
+    """
     told = [str(facts.get(name) or NONE_SEEN) for name in ("engine", "gpus")]
-    seen = [each for each in told if each != NONE_SEEN]
-    return any("emulated" in each.lower() for each in seen) if seen else None
+    if any("emulated" in each.lower() for each in told):
+        return True
+    return None if told[0] == NONE_SEEN else False
 
 
 def _tests(judged: JudgedRun, state: TestState) -> dict[str, str]:

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from fixtures.serving import Needs
 from harness.dynamo.deployment import Deployment
 from harness.dynamo.moves import Way
 from harness.dynamo.scaling import LEASE_MARGIN_S, Moved, Scaling
+from harness.features import Feature
 from harness.run import QualificationRun
+from harness.serving.endpoint import Endpoint
+from harness.serving.judgement import Judging
+from harness.serving.request import ChatRequest
+from harness.serving.workers import worker_ids
+from harness.topology import Role
+
+SEED = 20261125
+ASKED = 4
+"""Requests for each replica: round robin beside a steady load does not count them out."""
 
 
 @pytest.mark.lifecycle("scale")
@@ -17,6 +28,31 @@ class ScalingPromises:
     def test_every_replica_is_seen_serving(self, moved: Moved) -> None:
         """After each move every live replica of every role answers requests of the load."""
         assert moved.served == moved.expected
+
+    @pytest.mark.ways(Way.UP)
+    def test_every_replica_gives_the_same_answer(
+        self,
+        needs: Needs,
+        moved: Moved,
+        deployment: Deployment,
+        *,
+        endpoint: Endpoint,
+        judge: Judging,
+    ) -> None:
+        """At temperature 0 with equal prompt and seed the answers of all replicas agree."""
+        needs(Feature.EQUAL_ANSWERS)
+        request = ChatRequest.ask(
+            endpoint.served.model, "Who are you?", max_tokens=24, temperature=0.0, seed=SEED
+        ).naming_workers()
+        records = endpoint.ask_together([request] * ASKED * len(moved.expected))
+        answered = {worker_ids(record).decode for record in records}
+        if answered == {None}:
+            pytest.skip("this release names no workers in its answers")
+        last = [each for each in deployment.workers if each.placement.role is not Role.PREFILL]
+
+        assert not judge.unary(*records)
+        assert not judge.same(*records)
+        assert len(answered) == len(last), f"{answered} answered, of {len(last)} replicas"
 
     @pytest.mark.ways(Way.UP, Way.TERM)
     def test_no_request_fails_while_scaling_in_order(self, moved: Moved) -> None:

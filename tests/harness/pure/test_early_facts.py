@@ -21,7 +21,7 @@ from harness.rundir import RunDirectory
 class Run:
     """As much of a run as is asked for facts."""
 
-    emulated: bool | None = None
+    looked: bool = False
     live: Any = None
     asked: list[str] = field(default_factory=list)
 
@@ -55,7 +55,7 @@ def test_nothing_is_told_before_anything_was_seen(keeper: JournalKeeper, run: Ru
 def test_facts_come_with_the_nodes_and_with_each_deployment(
     keeper: JournalKeeper, run: Run, tmp_path: Path
 ) -> None:
-    run.emulated = True
+    run.looked = True
     keeper.pytest_runtest_logfinish()
     for name in ("agg", "agg", "disagg"):
         run.live = SimpleNamespace(name=name)

@@ -180,6 +180,7 @@ def test_counts_are_read_back_from_a_verdict() -> None:
         ({}, None),
         ({"engine": "none seen", "gpus": "none seen"}, None),
         ({"engine": "none seen", "gpus": "16 x NVIDIA GB200 (emulated)"}, True),
+        ({"engine": "none seen", "gpus": "16 x NVIDIA GB200"}, None),
         ({"engine": "1.3.0rc22+emulated", "gpus": "none seen"}, True),
         ({"engine": "1.3.0rc22", "gpus": "16 x NVIDIA GB200"}, False),
     ],
