@@ -58,4 +58,6 @@ def verdict_line(
 ) -> str:
     """Return the line that a person reads first; ``emulated`` is ``None`` if no engine was seen."""
     engine = ", emulated engine: not a release verdict" if emulated else ""
+    if emulated is None and verdict is VerdictClass.PASS:
+        engine = ", engine not seen: not a release verdict"
     return f"verdict: {verdict} ({counts}{engine}, {seconds:.0f} s)"

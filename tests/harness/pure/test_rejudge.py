@@ -85,7 +85,7 @@ def test_good_run_is_good_again_and_again(
     assert codes == [0, 0]
     assert first == [
         "3 judgements made again: 0 findings in 0 tests",
-        "verdict: PASS (3 passed, 0 failed, 0 not run, 5 s)",
+        "verdict: PASS (3 passed, 0 failed, 0 not run, engine not seen: not a release verdict, 5 s)",
     ]
     assert second.err == ""
     assert sorted((each.name, each.read_bytes()) for each in good_run.iterdir()) == before
@@ -130,7 +130,9 @@ def test_findings_that_vanish_clear_their_test_by_name(
     assert main([str(bad_run)]) == 0
     out = capsys.readouterr().out
     assert f"failed in the run, nothing is found now: {FAILED}\n  then: complete:" in out
-    assert out.endswith("verdict: PASS (3 passed, 0 failed, 0 not run, 5 s)\n")
+    assert out.endswith(
+        "verdict: PASS (3 passed, 0 failed, 0 not run, engine not seen: not a release verdict, 5 s)\n"
+    )
 
 
 @pytest.mark.parametrize(("given", "code"), [("LEAK", 11), ("INFRA", 13)])
