@@ -25,6 +25,9 @@ GOOD = replace(record_of(BODY, ASKED), request_id="good")
 TWIN = replace(GOOD, request_id="twin")
 BROKEN = replace(record_of(BODY[:-9], ASKED, outcome=Ended.CUT), request_id="broken")
 PASSED, FAILED = "t.py::test_one", "t.py::test_two"
+GOOD_LINE = (
+    "verdict: PASS (3 passed, 0 failed, 0 not run, engine not seen: not a release verdict, 5 s)"
+)
 
 
 def write_records(run: Path, records: Iterable[Record]) -> None:
@@ -85,7 +88,7 @@ def test_good_run_is_good_again_and_again(
     assert codes == [0, 0]
     assert first == [
         "3 judgements made again: 0 findings in 0 tests",
-        "verdict: PASS (3 passed, 0 failed, 0 not run, engine not seen: not a release verdict, 5 s)",
+        GOOD_LINE,
     ]
     assert second.err == ""
     assert sorted((each.name, each.read_bytes()) for each in good_run.iterdir()) == before
@@ -130,9 +133,7 @@ def test_findings_that_vanish_clear_their_test_by_name(
     assert main([str(bad_run)]) == 0
     out = capsys.readouterr().out
     assert f"failed in the run, nothing is found now: {FAILED}\n  then: complete:" in out
-    assert out.endswith(
-        "verdict: PASS (3 passed, 0 failed, 0 not run, engine not seen: not a release verdict, 5 s)\n"
-    )
+    assert out.endswith(f"{GOOD_LINE}\n")
 
 
 @pytest.mark.parametrize(("given", "code"), [("LEAK", 11), ("INFRA", 13)])
