@@ -56,6 +56,7 @@ TOLD_S = 20.0  # longer than a call, or a third of the budget: without word, Slu
 SERVICES_S = 3.0  # of the budget, for the services when the workers do not end
 YOUNG_S = 2.0  # what began less than this before it was asked may have been asked in vain
 AGAIN_S = 2.0  # until that is asked once more
+YOUNG_END_S = 3.0  # then for it to end: it has served nobody, and has nothing to drain
 GRACE_S = 1.0  # from TERM to KILL at the end of the budget
 END_S = 4.0  # for the killed to be gone
 MARGIN_S = 7.5  # before Slurm's own SIGKILL
@@ -176,7 +177,8 @@ class Guard:
     def ask_young(self, there: List[Process]) -> None:
         """Ask the tasks that had only just begun once more, a moment after they were asked.
 
-        A signal that comes before a task has become its program is lost.
+        A signal that comes before a task has become its program is lost, or ends a leader that the
+        other ranks then wait for.
         """
         now_s = time.monotonic()
         if self.asked and self.again_s == float("inf"):
@@ -190,6 +192,9 @@ class Guard:
         asked = [each.pid for each in workers if send(each, signal.SIGTERM)]
         if asked:
             self.say("asked once more what had only just begun", pids=asked[:SHOWN])
+        all_workers = [each for each in there if each.task and not each.task.endswith(SERVICES)]
+        if asked and all(each.start > since for each in all_workers):
+            self.ends_s = min(self.ends_s, now_s + YOUNG_END_S)
 
     def end_rest(self) -> List[Process]:
         """End what is left of the run: TERM, a moment later KILL; return what had to be killed."""

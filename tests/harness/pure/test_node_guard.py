@@ -8,6 +8,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -279,6 +280,7 @@ def test_a_worker_that_had_only_just_begun_is_asked_once_more(
 
     assert (_ended(worker) == -signal.SIGTERM) is ended
     assert services.poll() is None
+    assert (guard.ends_s < time.monotonic() + 5.0) is ended, "there is nothing to drain"
 
 
 def test_a_worker_of_some_age_is_not_asked_twice(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,9 +288,11 @@ def test_a_worker_of_some_age_is_not_asked_twice(run: Run, monkeypatch: pytest.M
     names = {"SLURM_STEP_ID": "3", "SLURM_JOB_NAME": f"qualify-{run.run_id}-agg-agg-0"}
     worker = run.start(**names)
     monkeypatch.setattr("harness.guard.program.guard.ticks_ago", lambda _: float("inf"))
-    _asked(monkeypatch, again_s=0.0).ask_young(run.seen())
+    guard = _asked(monkeypatch, again_s=0.0)
+    guard.ask_young(run.seen())
 
     assert _ended(worker) is None
+    assert guard.ends_s == float("inf")
 
 
 def _asked(monkeypatch: pytest.MonkeyPatch, *, again_s: float) -> Guard:
