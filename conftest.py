@@ -7,6 +7,7 @@ pytest_plugins = [
     "fixtures.run",
     "fixtures.plan",
     "fixtures.deployments",
+    "fixtures.preflight",
     "fixtures.scaling",
     "fixtures.disruption",
     "fixtures.cycles",

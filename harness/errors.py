@@ -9,6 +9,8 @@ go wrong raises one of these, so that the report shows whose problem it is::
     │   ├── EngineConfigError             a TensorRT-LLM YAML breaks TensorRT-LLM's own rules
     │   ├── PlanError                     topology, nodes and GPUs do not fit together
     │   ├── ContainerError                pyxis refused the image or a mount
+    │   ├── ContainerUnfit                what the plan needs is not so inside the container
+    │   ├── EnvironmentUnfit              variables, address or walltime cannot carry the plan
     │   └── NameTaken                     another deployment's workers are in the same discovery
     ├── ProductError           [FAIL]     Dynamo or TensorRT-LLM broke a promise
     │   ├── StepEnded                     a step ended that had to live
@@ -18,6 +20,8 @@ go wrong raises one of these, so that the report shows whose problem it is::
     ├── InfraError             [INFRA]    a node, the fabric, the file system or Slurm failed
     │   ├── SlurmError                    a Slurm command failed or did not answer
     │   ├── NodeOccupied                  a node was not clean before the start
+    │   ├── NodeUnfit                     a node cannot carry its part of the plan
+    │   ├── LaunchUnfit                   srun does not launch ranks as a worker needs them
     │   ├── NodesApart                    nodes of one deployment do not reach each other
     │   └── PortTaken                     somebody else listens on a port of ours
     ├── NothingProved          [INVALID]  no test ran, or no token came
@@ -78,6 +82,14 @@ class ContainerError(ConfigError):
     """The container runtime refused the image, a mount or an option."""
 
 
+class ContainerUnfit(ConfigError):
+    """What the plan needs is not so inside the container, on any node."""
+
+
+class EnvironmentUnfit(ConfigError):
+    """Injected variables, the head node's address or the walltime cannot carry the plan."""
+
+
 class NameTaken(ConfigError):
     """Workers of another deployment are registered in this deployment's discovery."""
 
@@ -118,6 +130,14 @@ class SlurmError(InfraError):
 
 class NodeOccupied(InfraError):
     """A node held something before the first step that would break the run."""
+
+
+class NodeUnfit(InfraError):
+    """A node cannot carry its part of the plan: its state, GPUs, memory, files or clock."""
+
+
+class LaunchUnfit(InfraError):
+    """srun does not launch ranks as a worker needs them."""
 
 
 class NodesApart(InfraError):

@@ -14,6 +14,7 @@ from harness.dynamo.warm_up import WarmUp
 from harness.errors import HarnessError, PlanError, QualificationError
 from harness.facts import run_facts
 from harness.features import parse_features
+from harness.fitness import Fitness, Question
 from harness.guard.guard import RunGuard
 from harness.http import Http
 from harness.measures import Measures
@@ -96,8 +97,16 @@ class QualificationRun:
             own_step=environ.get("SLURM_STEP_ID", ""),
             gpu_idle_mib=self.settings.gpu_idle_mib,
             gpu_tolerance_mib=self.settings.gpu_tolerance_mib,
+            before=lambda: self.fitness.ask(Question.STATES),
         )
         self.baseline = self.keeper.baseline
+        self.fitness = Fitness(
+            self.settings,
+            self.plan,
+            slurm=self.slurm,
+            directory=directory,
+            baseline=self.baseline.get,
+        )
         self.guard = RunGuard(
             self.slurm,
             directory,
@@ -206,12 +215,13 @@ class QualificationRun:
 
     def facts(self) -> dict[str, str]:
         """Return what exactly was tested."""
-        return run_facts(
+        facts = run_facts(
             self.settings,
             self.plan,
             snapshot=self._last_snapshot(),
             engine_versions=self._engine_versions(),
         )
+        return {**facts, **self.fitness.facts()}
 
     @property
     def emulated(self) -> bool | None:
@@ -278,7 +288,7 @@ class QualificationRun:
 
     def _deploy(self, name: str, generation: int) -> Deployment:
         self.guard.post()
-        self.baseline.get()
+        self.fitness.require()
         if generation:
             self.shutdown(name, generation=generation - 1)
         if self._services_failure is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import InfraError, NodeOccupied, PortTaken
@@ -24,6 +26,9 @@ PROBE_S = 30.0
 
 SHM = Path("/dev", "shm")
 """Where a node keeps its shared memory files."""
+
+TMP = Path("/", "tmp")
+"""Where Slurm, PMIx and the worker's script keep small files."""
 
 
 class NodeInspector:
@@ -52,9 +57,12 @@ class NodeInspector:
         self._account = account
         self._numbers = itertools.count(1)
 
-    def snapshot(self, moment: str, nodes: Sequence[str] = ()) -> Snapshot:
+    def snapshot(
+        self, moment: str, nodes: Sequence[str] = (), *, condition: bool = False
+    ) -> Snapshot:
         """Probe ``nodes`` (all by default) in one step outside the container.
 
+        ``condition`` also asks what they are like: health of the GPUs, addresses, room in folders.
         The snapshot is kept as ``snapshots/NN-<moment>.json``. Raises
         :class:`~harness.errors.InfraError` for a node that did not answer.
         """
@@ -65,17 +73,20 @@ class NodeInspector:
             job_id=self._slurm.job_id,
             nodes=wanted,
             tasks_per_node=1,
-            command=self._command(),
+            command=(*self._command(), *(self._condition() if condition else ())),
             account=self._account,
         )
         text = PROBE.read_text(encoding="utf-8")
+        asked_s = time.time()
         done = self._slurm.run_step(spec, timeout_s=PROBE_S, stdin=text, path=HOST_PATH)
+        answered_s = time.time()
         if done.returncode != 0:
             raise InfraError(
                 f"the probe of {', '.join(wanted)} ended with {done.returncode}: "
                 f"{fault_words(done.stderr)}"
             )
         snapshot = parse_snapshots(done.stdout, expected_nodes=wanted)
+        snapshot = replace(snapshot, asked=(asked_s, answered_s))
         self._directory.write_json(f"snapshots/{number:02d}-{moment}.json", snapshot.to_json())
         self.taken.append(snapshot)
         return snapshot
@@ -166,6 +177,9 @@ class NodeInspector:
 
     def _all_ports(self) -> tuple[int, ...]:
         return (*self._ports.values(), *self._leader_ports.values())
+
+    def _condition(self) -> tuple[str, ...]:
+        return ("--condition", "--folder", str(TMP), "--folder", str(self._directory.path))
 
     def _command(self) -> tuple[str, ...]:
         ports = ",".join(map(str, self._all_ports()))

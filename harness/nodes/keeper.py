@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from harness.deadline import Deadline, wait_until
 from harness.errors import NodeOccupied, ResidueError
@@ -48,8 +48,11 @@ class NodeKeeper:
         own_step: str,
         gpu_idle_mib: int,
         gpu_tolerance_mib: int,
+        before: Callable[[], object] = lambda: None,
     ) -> None:
+        """``before`` is done before the baseline is taken, and raises if there can be none."""
         self.inspector = inspector
+        self._before = before
         self.baseline = Once("a clean baseline of the nodes", self._take_baseline)
         self._slurm = slurm
         self._own_prefix = own_prefix
@@ -162,7 +165,8 @@ class NodeKeeper:
         self.inspector.keep(name, curve)
 
     def _take_baseline(self) -> Snapshot:
-        snapshot = self.inspector.snapshot("baseline")
+        self._before()
+        snapshot = self.inspector.snapshot("baseline", condition=True)
         rows = self._slurm.steps()
         previous = find_previous(
             snapshot, rows, own_prefix=self._own_prefix, own_step=self._own_step

@@ -48,7 +48,29 @@ QUERIES = {
         ("gpu_uuid", "pid", "memory_mib", "name"),
     ),
 }
-NUMBERS = {"index", "pid", "memory_total_mib", "memory_used_mib", "memory_mib"}
+HEALTH = (
+    "--query-gpu=uuid,ecc.errors.uncorrected.volatile.total,remapped_rows.pending,"
+    "remapped_rows.failure"
+)
+# With --condition. A driver that does not know a field refuses its whole query: one for each age.
+CONDITION_QUERIES = {
+    "gpu_health": (
+        HEALTH,
+        ("uuid", "ecc_uncorrected", "remap_pending", "remap_failure"),
+    ),
+    "gpu_fabric": (
+        "--query-gpu=uuid,fabric.state,fabric.status,fabric.cliqueId,fabric.clusterUuid",
+        ("uuid", "state", "status", "clique_id", "cluster_uuid"),
+    ),
+    "gpu_recovery": ("--query-gpu=uuid,gpu_recovery_action", ("uuid", "action")),
+}
+NUMBERS = {"index", "pid", "memory_total_mib", "memory_used_mib", "memory_mib", "ecc_uncorrected"}
+IMEX = "/dev/nvidia-caps-imex-channels"
+HUGE_PAGES = "/sys/kernel/mm/transparent_hugepage/enabled"
+KERNEL_LOG = "/dev/kmsg"
+ROUTES = "/proc/net/fib_trie"
+# The kernel's own words have a priority below 8; a program's would not be believed.
+XID = re.compile(r"^[0-7],\d+,(\d+),[^;]*;NVRM: Xid \(PCI:([^)]+)\): (\d+)(.*)$", re.MULTILINE)
 # SLURM_STEP_ID of the steps without a number (slurm.h), by the names that squeue prints.
 STEP_NAMES = {"4294967290": "interactive", "4294967291": "batch", "4294967292": "extern"}
 
@@ -372,9 +394,71 @@ class Scanner:
         return Claim(found_by, steps[0] if steps else None, ranks[0] if ranks else None)
 
 
+class Surroundings:
+    """Reads what a node is besides what it holds: its kernel, its addresses, its devices."""
+
+    def run(self, emit: Emit) -> None:
+        """Emit a part for each."""
+        for look in (self.read_imex, self.read_thp, self.read_addresses, self.read_xids):
+            try:
+                emit(look())
+            except (OSError, ValueError, LookupError) as problem:
+                said = f"{type(problem).__name__}: {problem}"
+                emit(unreadable(look.__name__.replace("read_imex", "read_imex_channels")[5:], said))
+
+    def read_imex(self) -> Document:
+        """List the IMEX channels: memory of GPUs of other nodes is mapped through one."""
+        return {"imex_channels": sorted(os.listdir(IMEX)) if os.path.isdir(IMEX) else []}
+
+    def read_thp(self) -> Document:
+        """Read how transparent huge pages are set: the word in brackets."""
+        return {"thp": re.findall(rb"\[(\w+)\]", read_bytes(HUGE_PAGES))[0].decode()}
+
+    def read_addresses(self) -> Document:
+        """Read the node's own IPv4 addresses."""
+        found = re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", read_bytes(ROUTES).decode())
+        return {"addresses": sorted(set(found))}
+
+    def read_xids(self) -> Document:
+        """Read the driver's errors in the kernel's log, with their age; nothing is waited for."""
+        uptime_s = float(read_bytes("/proc/uptime").split()[0])
+        log, record = b"", b"-"
+        kernel = os.open(KERNEL_LOG, os.O_RDONLY | os.O_NONBLOCK)
+        while record:
+            try:
+                record = os.read(kernel, 8192)
+            except BlockingIOError:  # the end
+                break
+            except BrokenPipeError:  # written over meanwhile
+                continue
+            log += record
+        os.close(kernel)
+        found = []
+        for at_us, place, number, words in XID.findall(log.decode("utf-8", "replace")):
+            age_s = round(max(0.0, uptime_s - int(at_us) / 1e6), 1)
+            facts = {"number": int(number), "age_s": age_s, "bus_id": place}
+            found.append(dict(facts, words=words.strip(" ,")[:120]))
+        return {"xids": found[-20:]}
+
+
+def read_folders(folders: List[str], emit: Emit) -> None:
+    """Emit the room in each folder; one on a dead network file system hangs, and is told so."""
+    rooms = []  # type: List[Document]
+    for folder in folders:
+        try:
+            room = os.statvfs(folder)
+        except OSError as problem:
+            emit(unreadable("folders", f"{folder}: {problem.strerror}"))
+            rooms.append({"path": folder, "free_mib": None})
+        else:
+            free_mib = room.f_bavail * room.f_frsize // (1024 * 1024)
+            rooms.append({"path": folder, "free_mib": free_mib})
+    emit({"folders": rooms})
+
+
 def query_driver(what: str, emit: Emit) -> None:
     """Emit the rows of one nvidia-smi query, or what it said instead."""
-    option, names = QUERIES[what]
+    option, names = dict(QUERIES, **CONDITION_QUERIES)[what]
     argv = ["nvidia-smi", option, "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -447,9 +531,16 @@ def probe(options: argparse.Namespace) -> Document:
     started_s = time.monotonic()
     smi_ends_s = started_s + min(options.nvidia_smi_timeout_s, options.deadline_s)
     ports = {int(port) for port in options.ports.split(",") if port}
-    queries = [Reader(what, functools.partial(query_driver, what)) for what in QUERIES]
-    scanner = Reader("processes", Scanner(options.job, ports, options.mark).run)
-    parts = scanner.parts(started_s + options.deadline_s)
+    asked = list(QUERIES) + (list(CONDITION_QUERIES) if options.condition else [])
+    queries = [Reader(what, functools.partial(query_driver, what)) for what in asked]
+    others = [Reader("processes", Scanner(options.job, ports, options.mark).run)]
+    if options.condition:
+        others.append(Reader("surroundings", Surroundings().run))
+    if options.folder:
+        others.append(Reader("folders", functools.partial(read_folders, options.folder)))
+    parts = []  # type: List[Document]
+    for other in others:
+        parts += other.parts(started_s + options.deadline_s)
     for query in queries:
         parts += query.parts(smi_ends_s)
     document = {
@@ -482,6 +573,8 @@ def main() -> None:
     parser.add_argument("--job", default="", help="Slurm job whose processes are listed")
     parser.add_argument("--ports", default="", help="TCP ports to look for, comma-separated")
     parser.add_argument("--mark", default="", help="NAME=VALUE in the environment: the job's, too")
+    parser.add_argument("--condition", action="store_true", help="also what the node is like")
+    parser.add_argument("--folder", action="append", default=[], help="tell the room in a folder")
     parser.add_argument("--deadline-s", type=float, default=10.0)
     parser.add_argument("--nvidia-smi-timeout-s", type=float, default=8.0)
     print("\n".join(lines_of(probe(parser.parse_args()))))

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import HarnessError, InfraError
+from harness.nodes.condition import Folder, GpuFabric, GpuHealth, GpuRecovery, Xid
 from harness.nodes.lines import read_output
 
 SCHEMA = 1
@@ -177,7 +178,7 @@ class NodeSnapshot:
 
     ``uid`` is the user the probe ran as; ``unread`` counts, by user, the processes that could not
     be read: they may hold a file or a device without being named. ``numa`` has the NUMA nodes that
-    have memory.
+    have memory. From ``gpu_health`` to ``folders`` stands what only the baseline asks for.
     """
 
     node: str
@@ -198,6 +199,14 @@ class NodeSnapshot:
     device_holders: tuple[DeviceHolder, ...] | None = None
     processes: tuple[JobProcess, ...] | None = None
     listeners: tuple[Listener, ...] | None = None
+    gpu_health: tuple[GpuHealth, ...] | None = None
+    gpu_recovery: tuple[GpuRecovery, ...] | None = None
+    gpu_fabric: tuple[GpuFabric, ...] | None = None
+    imex_channels: tuple[str, ...] | None = None
+    xids: tuple[Xid, ...] | None = None
+    thp: str | None = None
+    addresses: tuple[str, ...] | None = None
+    folders: tuple[Folder, ...] | None = None
     holders: tuple[Holder, ...] = ()
     unread: Mapping[int, int] = field(default_factory=dict)
     errors: tuple[Unreadable, ...] = ()
@@ -219,9 +228,14 @@ class NodeSnapshot:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The answers of all probed nodes, by node, in the order in which they were asked for."""
+    """The answers of all probed nodes, by node, in the order in which they were asked for.
+
+    ``asked`` is when the probe's step was started and when it had ended, in seconds since the epoch
+    by the clock of the asking node; ``None`` for a snapshot that was read from a file.
+    """
 
     nodes: Mapping[str, NodeSnapshot]
+    asked: tuple[float, float] | None = None
 
     @property
     def emulated(self) -> bool:

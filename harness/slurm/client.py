@@ -16,10 +16,18 @@ from pathlib import Path
 from harness.deadline import Deadline, wait_until
 from harness.errors import SlurmError
 from harness.process import CommandMissing, CommandTimeout, Completed, run
+from harness.slurm.node_words import NodeRow, parse_nodes
 from harness.slurm.nodelist import expand, fold
 from harness.slurm.srun import StepSpec, step_environment
 from harness.slurm.step import Step
-from harness.slurm.words import STEPS_FORMAT, StepRow, parse_config_seconds, parse_steps
+from harness.slurm.words import (
+    STEPS_FORMAT,
+    StepRow,
+    parse_config_seconds,
+    parse_mpi_types,
+    parse_steps,
+    parse_time_left,
+)
 
 QUERY_S = 30.0
 """Deadline of squeue, scontrol and scancel, in seconds.
@@ -120,6 +128,23 @@ class Slurm:
     def node_programs(self) -> tuple[str, str]:
         """The paths of squeue and scancel, for what calls them on a node after our end."""
         return self._program("squeue"), self._program("scancel")
+
+    def nodes(self, names: Sequence[str]) -> list[NodeRow]:
+        """Return what Slurm says of nodes; one that it does not know is left out."""
+        argv = ["scontrol", "show", "node", fold(names), "--oneliner"]
+        done = self._patiently(lambda: self._run(argv))
+        return parse_nodes(done.stdout) or parse_nodes(_succeeded(argv, done).stdout)
+
+    def mpi_types(self) -> tuple[str, ...]:
+        """Return the MPI plugins that ``srun --mpi`` takes here."""
+        argv = ["srun", "--mpi=list"]
+        done = _succeeded(argv, self._run(argv))
+        return parse_mpi_types(done.stdout + done.stderr)
+
+    def seconds_left(self) -> float | None:
+        """Return the seconds until the job's walltime ends; ``None`` if it has no such end."""
+        argv = ["squeue", f"--jobs={self.job_id}", "--noheader", "--format=%L"]
+        return parse_time_left(self._ask(argv).stdout)
 
     def wait_gone(self, step_id: str, deadline: Deadline) -> bool:
         """Wait until Slurm no longer lists a step; return whether that happened in time."""

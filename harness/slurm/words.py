@@ -143,6 +143,33 @@ def parse_config_seconds(text: str, key: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def parse_mpi_types(text: str) -> tuple[str, ...]:
+    """Return the plugins that ``srun --mpi=list`` names: a word a line, versions after a colon."""
+    found: list[str] = []
+    for line in text.splitlines():
+        head, _, rest = line.partition(":")
+        found += rest.split(",") if rest else [] if " " in head.strip() else [head]
+    words = [word.removeprefix("srun:").strip() for word in found]
+    return tuple(dict.fromkeys(word for word in words if re.fullmatch(r"\w+", word)))
+
+
+def parse_time_left(text: str) -> float | None:
+    """Return squeue's ``%L`` (``1-02:03:04``, ``9:59``) in seconds; ``None``: UNLIMITED, NOT_SET.
+
+    INVALID, for a job that is over its time, is 0.
+    """
+    word = text.strip()
+    if word == "INVALID":
+        return 0.0
+    if not re.fullmatch(r"(?:\d+-)?[\d:]+", word):
+        return None
+    days, _, clock = word.rpartition("-")
+    seconds = 0
+    for part in clock.split(":"):
+        seconds = 60 * seconds + int(part)
+    return float(86400 * int(days or 0) + seconds)
+
+
 def describe_ends(ends: Iterable[TaskEnd]) -> str:
     """Return the ends as one phrase: ``rank 9 on node3: SIGKILL (exit code 137)``."""
     return "; ".join(_describe(end) for end in ends)

@@ -22,12 +22,14 @@ from testbed.gpu.devices import DeviceFile, device_files
 TMP, SHM = "/tmp", "/dev/shm"  # noqa: S108 - mount points: no file is made in the machine's own
 PRIVATE_FOLDERS = ("/dev", "/run", TMP, "/srv")
 GPU_FOLDER = Path("/run/emulated-gpu")
+IMEX_CHANNEL = "nvidia-caps-imex-channels/channel0"
 _CHARACTER_DEVICES = {
     "null": (1, 3),
     "zero": (1, 5),
     "full": (1, 7),
     "random": (1, 8),
     "urandom": (1, 9),
+    "kmsg": (1, 11),
     "tty": (5, 0),
 }
 _LOOP_CONTROL = (10, 237)
@@ -129,8 +131,9 @@ def _make_gpu_files(gpus: int, *, real: Sequence[DeviceFile]) -> None:
             file.make(Path("/dev"))
         return
     names = [f"nvidia{index}" for index in range(gpus)]
-    for name in [*names, "nvidiactl", "nvidia-uvm"] if gpus else []:
+    for name in [*names, "nvidiactl", "nvidia-uvm", IMEX_CHANNEL] if gpus else []:
         path = Path("/dev") / name
+        path.parent.mkdir(exist_ok=True)
         path.touch()
         path.chmod(0o666)
 

@@ -17,6 +17,10 @@ NAME = "NVIDIA GB200 (emulated)"
 MEMORY_TOTAL_MIB = 189471
 """What nvidia-smi reports for one GPU of a GB200 tray."""
 
+CLUSTER_UUID = "7e57bed0-0000-4000-8000-000000000072"
+CLIQUE_ID = 32766
+"""The NVLink domain that all nodes are in, and their part of it, as on one GB200 rack."""
+
 # The first bus ids of a GB200 tray; beyond four GPUs the pattern goes on.
 _BUS_DOMAINS = ("00000008", "00000009", "00000018", "00000019")
 
@@ -42,6 +46,14 @@ def write_node_gpus(folder: Path, *, node: str, count: int) -> None:
             "name": NAME,
             "memory_total_mib": MEMORY_TOTAL_MIB,
             "bus_id": f"{_bus_domain(index)}:01:00.0",
+            "ecc_uncorrected": 0,
+            "remap_pending": "No",
+            "remap_failure": "No",
+            "recovery_action": "None",
+            "fabric_state": "Completed",
+            "fabric_status": "Success",
+            "clique_id": CLIQUE_ID,
+            "cluster_uuid": CLUSTER_UUID,
         }
         for index in range(count)
     ]

@@ -131,7 +131,14 @@ GPU_FIELDS = {
     "temperature.gpu": ("", "unknown"),
     "power.draw": ("W", "unknown"),
     "ecc.mode.current": ("", "ecc_mode"),
-    "ecc.errors.uncorrected.volatile.total": ("", "zero"),
+    "ecc.errors.uncorrected.volatile.total": ("", "ecc_uncorrected"),
+    "remapped_rows.pending": ("", "remap_pending"),
+    "remapped_rows.failure": ("", "remap_failure"),
+    "gpu_recovery_action": ("", "recovery_action"),
+    "fabric.state": ("", "fabric_state"),
+    "fabric.status": ("", "fabric_status"),
+    "fabric.cliqueId": ("", "clique_id"),
+    "fabric.clusterUuid": ("", "cluster_uuid"),
 }
 
 APP_FIELDS = {

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.promises.preflight import PreflightPromises
+from tests.promises.preflight.nodes import NodePromises
 
 
 @pytest.mark.agg
 @pytest.mark.topology("agg")
-class TestPreflight(PreflightPromises):
+class TestNodes(NodePromises):
     """Claimed for the nodes of the large worker, and so for all of the run."""

@@ -3,12 +3,12 @@
 import pytest
 
 from harness.run import QualificationRun
-from tests.promises.preflight import PreflightPromises
+from tests.promises.preflight.nodes import NodePromises
 
 
 @pytest.mark.disagg
 @pytest.mark.topology("disagg")
-class TestPreflight(PreflightPromises):
+class TestNodes(NodePromises):
     """Claimed for the nodes of the large workers, and so for all of the run."""
 
     def test_prefill_and_decode_nodes_reach_each_other(self, run: QualificationRun) -> None:

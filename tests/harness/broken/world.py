@@ -36,6 +36,12 @@ class Ended:
         """Names of the failed tests, without their files."""
         return [test.rpartition("::")[2] for test in self.verdict["failures"]]
 
+    @property
+    def nothing_deployed(self) -> bool:
+        """Whether the tests of deployments did not run, each for the cause that is a failure."""
+        tests = [test.rpartition("::")[2] for test in self.verdict["not_run"]]
+        return any(test.startswith("test_deployment_becomes_ready") for test in tests)
+
 
 class SuiteRun:
     """A running suite."""

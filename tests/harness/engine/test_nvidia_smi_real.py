@@ -31,6 +31,7 @@ DIFFERENT = [
     (r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3}", "TIME"),
     (r"\b(?:81559|81079|189471)\b", "MEMORY"),
     (r"BUS, (?:\d{13}|\[N/A\])", "BUS, SERIAL"),
+    (r"UUID, (?:(?:N/A, ){3}N/A|Completed, Success, 32766, [0-9a-f-]{36})", "UUID, FABRIC"),
     (r"0 %, (?:\d+|\[N/A\]), (?:[\d.]+ W|\[N/A\])", "0 %, TEMPERATURE, POWER"),
 ]
 

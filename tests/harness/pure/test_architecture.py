@@ -23,6 +23,7 @@ LAYERS = (
     ("harness.dynamo",),
     (
         "harness.preflight",
+        "harness.fitness",
         "harness.facts",
         "harness.planning",
         "harness.disruptions",
