@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.compat import StrEnum
+from harness.dynamo.budget import budget_words, too_little_time
+from harness.dynamo.head_address import wrong_address
 from harness.dynamo.plan import Plan
-from harness.errors import NodeUnfit, QualificationError
+from harness.errors import EnvironmentUnfit, LaunchUnfit, NodeUnfit, QualificationError
 from harness.nodes.gpus import (
     apart_in_nvlink,
     unhealthy_gpus,
@@ -21,12 +23,27 @@ from harness.nodes.gpus import (
     unreadable_conditions,
     without_imex,
 )
+from harness.nodes.inspection import TMP
+from harness.nodes.reaching import check_reachable
+from harness.nodes.room import (
+    RUN_DIRECTORY_MIB,
+    TMP_MIB,
+    short_of_disk,
+    short_of_memory,
+    unreadable_room,
+    without_huge_pages,
+    wrong_clocks,
+)
 from harness.nodes.snapshot import Snapshot
 from harness.nodes.words import in_words
 from harness.once import Once
+from harness.preflight import shares_expert_memory
 from harness.rundir import RunDirectory
 from harness.settings import Settings
 from harness.slurm.client import Slurm
+
+MPI_TYPE = "pmix"
+"""What a worker's step is started with (``srun --mpi``)."""
 
 FITNESS_FILE = "preflight.json"
 """Name in the run directory: what was asked, and what was said on the way without failing."""
@@ -42,6 +59,13 @@ class Question(StrEnum):
     GPU_HEALTH = "healthy GPUs"
     NVLINK = "one NVLink domain"
     IMEX = "an IMEX channel on every node"
+    MEMORY = "free memory on every node"
+    DISK = "room for files on every node"
+    HUGE_PAGES = "huge pages for experts"
+    CLOCKS = "one time on all nodes"
+    MPI = "PMIx in Slurm"
+    HEAD = "a head node that every node reaches"
+    WALLTIME = "time for the plan"
 
 
 NEEDED = (
@@ -52,6 +76,11 @@ NEEDED = (
     Question.GPU_HEALTH,
     Question.NVLINK,
     Question.IMEX,
+    Question.MEMORY,
+    Question.DISK,
+    Question.HUGE_PAGES,
+    Question.MPI,
+    Question.HEAD,
 )
 """What a deployment surely fails without, or what would make its outcome say nothing."""
 
@@ -130,7 +159,39 @@ class Fitness:
                 without_imex,
                 hint="is nvidia-imex running on the node, and has the job been given a channel?",
             ),
+            Question.MEMORY: self._of_nodes(
+                lambda nodes: short_of_memory(nodes, ranks_per_node=per_node),
+                said=unreadable_room,
+                hint="what uses it? a job of the node's earlier user, or page cache of /dev/shm",
+            ),
+            Question.DISK: self._of_nodes(
+                lambda nodes: short_of_disk(nodes, self._limits_mib()),
+                hint="the run directory must lie on a file system that every node sees (--run-dir)",
+            ),
+            Question.HUGE_PAGES: self._of_nodes(
+                lambda nodes: without_huge_pages(nodes, self._balancing()),
+                hint="echo madvise > /sys/kernel/mm/transparent_hugepage/enabled (as root, there)",
+            ),
+            Question.CLOCKS: self._of_nodes(
+                wrong_clocks, hint="is chronyd or ntpd running on the node?"
+            ),
+            Question.MPI: self._ask_mpi,
+            Question.HEAD: self._ask_head,
+            Question.WALLTIME: self._ask_walltime,
         }
+
+    def _limits_mib(self) -> dict[str, int]:
+        return {str(TMP): TMP_MIB, str(self._directory.path): RUN_DIRECTORY_MIB}
+
+    def _balancing(self) -> set[str]:
+        """Return the nodes of workers whose ranks share experts through /dev/shm."""
+        workers = [worker for each in self._plan.deployments for worker in each.placement.workers]
+        online = {
+            config
+            for config in {worker.engine_config for worker in workers}
+            if shares_expert_memory(self._settings, config)
+        }
+        return {node for each in workers if each.engine_config in online for node in each.nodes}
 
     def _once(self, question: Question, ask: Ask) -> Once[Fit]:
         return Once(str(question), lambda: self._kept(question, ask()))
@@ -163,6 +224,39 @@ class Fitness:
         wrong += [row.why_unfit for row in rows.values() if row.why_unfit]
         refuse(wrong, NodeUnfit, hint="take other nodes, or have these resumed; see `sinfo -R`")
         return Fit()
+
+    def _ask_mpi(self) -> Fit:
+        types = self._slurm.mpi_types()
+        missing = [] if MPI_TYPE in types else [f"srun takes --mpi={', '.join(types)}, not pmix"]
+        refuse(missing, LaunchUnfit, hint="Slurm's mpi/pmix plugin is missing or does not load")
+        return Fit()
+
+    def _ask_head(self) -> Fit:
+        nodes = self._baseline().nodes
+        context = self._plan.deployments[0].context
+        head, address = context.head_node, context.head_address
+        own = nodes[head].addresses if head in nodes else None
+        hint = "HEAD_NODE_IP gives an address of the head node that every node reaches"
+        refuse(wrong_address(address, head=head, own=own), EnvironmentUnfit, hint=hint)
+        check_reachable(
+            self._slurm,
+            [(node, head) for node in self._plan.nodes if node != head],
+            addresses={**dict.fromkeys(self._plan.nodes, ""), head: address},
+            workers={head: "etcd, NATS and the frontend"},
+            step_name=f"qualify-{self._directory.run_id}-reach-head",
+            account=self._settings.account,
+            hint=hint,
+        )
+        return Fit(said=(f"{address} of {', '.join(own or ('unknown addresses',))}",))
+
+    def _ask_walltime(self) -> Fit:
+        left_s = self._slurm.seconds_left()
+        refuse(
+            too_little_time(self._plan, left_s),
+            EnvironmentUnfit,
+            hint="take a longer allocation (salloc --time), or lower START_TIMEOUT_S",
+        )
+        return Fit(said=(budget_words(self._plan, left_s),))
 
     def _ask_baseline(self) -> Fit:
         self._baseline()

@@ -41,6 +41,8 @@ FIRST_PORT, LAST_PORT = 32768, 60999
 SHOWN = 4
 """Broken pairs in words; the rest is counted."""
 
+KV_HINT = "is a firewall or a route in the way? KV caches travel between these nodes"
+
 Pair = tuple[str, str]
 """Who calls, and whom."""
 
@@ -80,6 +82,7 @@ def check_reachable(
     step_name: str,
     account: str = "",
     deadline_s: float = DEADLINE_S,
+    hint: str = KV_HINT,
 ) -> Reached:
     """Let every caller of ``pairs`` reach its peer by TCP, in one step outside the container.
 
@@ -109,7 +112,7 @@ def check_reachable(
     if reached.apart:
         raise NodesApart(
             apart_words(reached.apart, of=len(pairs), workers=workers),
-            hint="is a firewall or a route in the way? KV caches travel between these nodes",
+            hint=hint,
         )
     return reached
 

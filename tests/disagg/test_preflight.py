@@ -4,6 +4,7 @@ import pytest
 
 from harness.run import QualificationRun
 from tests.promises.preflight.nodes import NodePromises
+from tests.promises.preflight.room import RoomPromises
 
 
 @pytest.mark.disagg
@@ -16,3 +17,9 @@ class TestNodes(NodePromises):
         reached = run.reach("disagg")
 
         assert not reached.apart
+
+
+@pytest.mark.disagg
+@pytest.mark.topology("disagg")
+class TestRoom(RoomPromises):
+    """Claimed for the nodes of the run, and for the job they are in."""

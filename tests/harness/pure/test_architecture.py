@@ -23,12 +23,12 @@ LAYERS = (
     ("harness.dynamo",),
     (
         "harness.preflight",
-        "harness.fitness",
         "harness.facts",
         "harness.planning",
         "harness.disruptions",
         "harness.cycles",
     ),
+    ("harness.fitness",),
     ("harness.run", "harness.attached", "harness.rejudge"),
     ("harness.cli",),
     ("harness.__main__",),
