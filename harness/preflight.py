@@ -5,7 +5,7 @@ That is: settings, paths, and engine configs against the shape of their workers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from harness.dynamo.launch import all_mounts
@@ -68,6 +68,13 @@ def shares_expert_memory(settings: Settings, engine_config: str) -> bool:
     mounts = all_mounts(settings)
     config = load_engine_config(_resolve(engine_config, mounts))
     return shares_experts(config, resolve=lambda path: host_path(path, mounts))
+
+
+def balancer_paths(settings: Settings, engine_configs: Iterable[str]) -> tuple[str, ...]:
+    """Return the balancers' files that engine configs name, as paths inside the container."""
+    mounts = all_mounts(settings)
+    named = [load_engine_config(_resolve(each, mounts)) for each in dict.fromkeys(engine_configs)]
+    return tuple(each.load_balancer_path for each in named if each.load_balancer_path)
 
 
 def prompt_limit(settings: Settings, name: str) -> int:

@@ -14,7 +14,7 @@ from harness.dynamo.warm_up import WarmUp
 from harness.errors import HarnessError, PlanError, QualificationError
 from harness.facts import run_facts
 from harness.features import parse_features
-from harness.fitness import Fitness, Question
+from harness.fitness import Asked, Fitness, Question
 from harness.guard.guard import RunGuard
 from harness.http import Http
 from harness.measures import Measures
@@ -101,11 +101,7 @@ class QualificationRun:
         )
         self.baseline = self.keeper.baseline
         self.fitness = Fitness(
-            self.settings,
-            self.plan,
-            slurm=self.slurm,
-            directory=directory,
-            baseline=self.baseline.get,
+            Asked(self.settings, self.plan, self.slurm, directory, self.baseline.get)
         )
         self.guard = RunGuard(
             self.slurm,

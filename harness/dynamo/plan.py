@@ -63,6 +63,16 @@ class Plan:
     nodes: tuple[str, ...]
     deployments: tuple[DeploymentPlan, ...]
 
+    @property
+    def workers(self) -> tuple[WorkerPlacement, ...]:
+        """The workers of all deployments, at their largest."""
+        return tuple(worker for each in self.deployments for worker in each.placement.workers)
+
+    @property
+    def engine_configs(self) -> tuple[str, ...]:
+        """The engine configs of all workers, each once, as paths inside the container."""
+        return tuple(dict.fromkeys(worker.engine_config for worker in self.workers))
+
     def deployment(self, name: str) -> DeploymentPlan:
         """Return the plan of one topology."""
         return next(each for each in self.deployments if each.name == name)

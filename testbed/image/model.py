@@ -20,6 +20,9 @@ FILES = (
     "hf_quant_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    "model.safetensors.index.json",
+    "model-00001-of-00002.safetensors",
+    "model-00002-of-00002.safetensors",
 )
 
 

@@ -1,14 +1,15 @@
 """Makes the model's files: run by the image's own Python, with the engine's packages on its path.
 
 Usage: ``python model_maker.py FOLDER``. The folder gets what a Hugging Face snapshot of
-DeepSeek-R1 has besides its weights: config, generation config, tokenizer, chat template,
-quantization config.
+DeepSeek-R1 has: config, generation config, tokenizer, chat template, quantization config; and
+weights as it has them, index and shards, of which each expert is a page of zeros.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,10 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
+
+EXPERT_BYTES = 4096
+EXPERTS_KEPT = 4
+"""Experts of a layer that have a file's tensor: as many pages as an emulated rank's node shares."""
 
 # The shape of DeepSeek-R1 (its public config.json); vocabulary and special tokens are this
 # tokenizer's.
@@ -130,6 +135,43 @@ def write_model(folder: Path) -> None:
             "chat_template": CHAT_TEMPLATE,
         },
     )
+    write_weights(folder)
+
+
+def write_weights(folder: Path) -> None:
+    """Write the weights: two shards in safetensors' format, and the index that names them."""
+    first, layers = SHAPE["first_k_dense_replace"], SHAPE["num_hidden_layers"]
+    names = ["model.embed_tokens.weight"] + [
+        f"model.layers.{layer}.mlp.experts.{expert}.down_proj.weight"
+        for layer in range(first, layers)
+        for expert in range(EXPERTS_KEPT)
+    ]
+    half = len(names) // 2
+    shards = {
+        "model-00001-of-00002.safetensors": names[:half],
+        "model-00002-of-00002.safetensors": names[half:],
+    }
+    for shard, tensors in shards.items():
+        write_shard(folder / shard, tensors)
+    weight_map = {name: shard for shard, tensors in shards.items() for name in tensors}
+    metadata = {"total_size": len(names) * EXPERT_BYTES}
+    index = {"metadata": metadata, "weight_map": weight_map}
+    write_json(folder / "model.safetensors.index.json", index)
+
+
+def write_shard(path: Path, names: list[str]) -> None:
+    """Write one safetensors file: the header's length, the header, the tensors."""
+    header = {
+        name: {
+            "dtype": "U8",
+            "shape": [EXPERT_BYTES],
+            "data_offsets": [place * EXPERT_BYTES, (place + 1) * EXPERT_BYTES],
+        }
+        for place, name in enumerate(names)
+    }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(len(names) * EXPERT_BYTES))
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.promises.preflight.container import ContainerPromises
 from tests.promises.preflight.nodes import NodePromises
 from tests.promises.preflight.room import RoomPromises
 
@@ -16,3 +17,9 @@ class TestNodes(NodePromises):
 @pytest.mark.topology("agg")
 class TestRoom(RoomPromises):
     """Claimed for the nodes of the run, and for the job they are in."""
+
+
+@pytest.mark.agg
+@pytest.mark.topology("agg")
+class TestContainer(ContainerPromises):
+    """Claimed for all nodes with a worker, and for what any deployment of the run names."""

@@ -3,6 +3,7 @@
 import pytest
 
 from harness.run import QualificationRun
+from tests.promises.preflight.container import ContainerPromises
 from tests.promises.preflight.nodes import NodePromises
 from tests.promises.preflight.room import RoomPromises
 
@@ -23,3 +24,9 @@ class TestNodes(NodePromises):
 @pytest.mark.topology("disagg")
 class TestRoom(RoomPromises):
     """Claimed for the nodes of the run, and for the job they are in."""
+
+
+@pytest.mark.disagg
+@pytest.mark.topology("disagg")
+class TestContainer(ContainerPromises):
+    """Claimed for all nodes with a worker, and for what any deployment of the run names."""

@@ -229,7 +229,7 @@ def test_only_the_client_names_slurms_programs() -> None:
 def test_programs_are_started_in_two_places() -> None:
     """harness/slurm/step.py has the type of a process, and starts none.
 
-    The probe and the guard run on nodes, where there is nothing else of ours.
+    The probe, the guard and the rehearsal run on nodes, where there is nothing else of ours.
     """
     started = importers(sources(*SUITE), "subprocess", "multiprocessing", "pty")
 
@@ -239,6 +239,7 @@ def test_programs_are_started_in_two_places() -> None:
         "harness/slurm/step.py",
         "harness/nodes/probe.py",
         "harness/guard/program/steps.py",
+        "harness/dynamo/scripts/rehearse.py",
     }
 
 
@@ -264,6 +265,7 @@ GUARD_PROGRAM = [f"harness/guard/program/{name}.py" for name in MODULES]
         "harness/nodes/reach.py",
         *GUARD_PROGRAM,
         "harness/dynamo/scripts/wait_for_service.py",
+        "harness/dynamo/scripts/rehearse.py",
     ],
 )
 def test_what_runs_on_foreign_pythons_needs_the_standard_library_alone(path: str) -> None:

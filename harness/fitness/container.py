@@ -1,0 +1,119 @@
+"""Questions that a rehearsal answers: a short step with a worker's own srun flags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.dynamo.rehearsal import Rehearsal, planned_paths, rehearsal_step, rehearse
+from harness.dynamo.rehearsed import (
+    Wrong,
+    harmful_variables,
+    injected_words,
+    wrong_gpus,
+    wrong_launch,
+    wrong_model,
+    wrong_paths,
+    wrong_variables,
+)
+from harness.errors import ContainerUnfit, EnvironmentUnfit, LaunchUnfit, NodeUnfit
+from harness.fitness.nodes import balancing_nodes
+from harness.fitness.question import Ask, Asked, Asks, Fit, Question, refuse
+from harness.nodes.room import short_of_shm, size_words
+from harness.once import Once
+from harness.preflight import balancer_paths
+
+
+def container_asks(asked: Asked) -> Asks:
+    """Return the questions; the step is made at the first of them."""
+    container = _Container(asked)
+    return {
+        Question.LAUNCH: container.launch,
+        Question.VARIABLES: container.ask(
+            wrong_variables,
+            hint="the image, or a script that starts in it, sets them after srun has: "
+            "see /etc/environment in the image and enroot's hooks",
+        ),
+        Question.INJECTED: container.injected,
+        Question.PATHS: container.ask(
+            wrong_paths, hint="MOUNTS and EXTRA_MOUNTS say what of a node is seen in the container"
+        ),
+        Question.CONTAINER_GPUS: container.ask(
+            lambda rehearsal: wrong_gpus(rehearsal, asked.baseline()),
+            hint="is the runtime's NVIDIA hook installed, and NVIDIA_VISIBLE_DEVICES=all set?",
+        ),
+        Question.MODEL: container.ask(
+            wrong_model, said=_model_words, hint="copy the model anew, and compare its folder"
+        ),
+        Question.EXPERTS: container.experts,
+    }
+
+
+class _Container:
+    """The step, and what it shows."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._rehearsal = Once("a step with a worker's srun flags", self._rehearse)
+
+    def launch(self) -> Fit:
+        """Ask whether the ranks are one world of the planned shape."""
+        refuse(
+            wrong_launch(self._rehearsal.get()),
+            LaunchUnfit,
+            hint="compare `srun --mpi=pmix` with and without --container-image; with Pyxis, "
+            "enroot's hook 50-slurm-pmi.sh has to be enabled",
+        )
+        return Fit()
+
+    def injected(self) -> Fit:
+        """Ask for variables that nobody planned."""
+        rehearsal = self._rehearsal.get()
+        refuse(
+            harmful_variables(rehearsal),
+            EnvironmentUnfit,
+            hint="unset them, or plan them: `environment` in clusters/<site>.yaml",
+        )
+        return Fit(said=injected_words(rehearsal))
+
+    def experts(self) -> Fit:
+        """Ask whether the nodes that balance experts online can hold them."""
+        need = self._rehearsal.get().expert_bytes
+        nodes, balancing = self._asked.baseline(), balancing_nodes(self._asked)
+        refuse(
+            short_of_shm(nodes, balancing, expert_bytes=need),
+            NodeUnfit,
+            hint="mount -o remount,size=... /dev/shm (as root, there), or take an engine config "
+            "whose balancer is static (layer_updates_per_iter: 0)",
+        )
+        return Fit(said=(f"{size_words(need)} of experts",) if balancing else ())
+
+    def ask(
+        self,
+        find: Callable[[Rehearsal], Wrong],
+        *,
+        hint: str,
+        said: Callable[[Rehearsal], tuple[str, ...]] = lambda _: (),
+    ) -> Ask:
+        """Return a question; a no on every node is CONFIG, one on some is INFRA."""
+
+        def answer() -> Fit:
+            rehearsal = self._rehearsal.get()
+            wrong = find(rehearsal)
+            refuse(wrong.sentences, ContainerUnfit if wrong.everywhere else NodeUnfit, hint=hint)
+            return Fit(said=said(rehearsal))
+
+        return answer
+
+    def _rehearse(self) -> Rehearsal:
+        asked = self._asked
+        asked.baseline()
+        log_folder = asked.directory.logs("preflight")
+        paths = planned_paths(asked.plan, balancer_paths(asked.settings, asked.plan.engine_configs))
+        spec = rehearsal_step(asked.plan, log_folder=log_folder, paths=paths)
+        return rehearse(asked.slurm, spec, log_folder=log_folder)
+
+
+def _model_words(rehearsal: Rehearsal) -> tuple[str, ...]:
+    folders = sorted({each.model_folder or "" for each in rehearsal.answers} - {""})
+    shards = max((each.shards for each in rehearsal.answers), default=0)
+    return tuple(f"{folder}: {shards} files of weights" for folder in folders)
