@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +19,12 @@ from harness.slurm.client import Slurm
 from harness.slurm.nodelist import expand, fold
 from harness.slurm.srun import StepSpec
 
-REHEARSAL_S = 90.0
-"""Seconds for the step; the import of an image that no node has yet may take one of them."""
+STRAGGLERS_S = 300.0
+"""Seconds from the first rank's answer to the last one's.
 
-STEP_LIMIT_MIN = 3
-"""After so many minutes Slurm itself ends the step, should nobody be there to do it."""
+A node may be slow to unpack the image; that takes minutes for a large one. Until the first answer
+the step may take as long as a worker, START_TIMEOUT_S: the image may have to be imported first.
+"""
 
 SCRIPT = SCRIPTS / "rehearse.py"
 
@@ -31,7 +33,8 @@ SCRIPT = SCRIPTS / "rehearse.py"
 class RankAnswer:
     """What one rank found; the field names are the script's.
 
-    ``paths``, ``gpus`` and ``imex_channels`` come from the first rank of each node alone.
+    ``paths``, ``gpus`` and ``imex_channels`` come from the first rank of each node alone;
+    ``gpu_devices`` only where the container has no nvidia-smi.
     """
 
     host: str
@@ -48,6 +51,7 @@ class RankAnswer:
     paths: Mapping[str, str] | None = None
     gpus: tuple[str, ...] | None = None
     gpus_said: str = ""
+    gpu_devices: int | None = None
     imex_channels: tuple[str, ...] | None = None
 
 
@@ -85,7 +89,8 @@ def rehearsal_step(plan: Plan, *, log_folder: Path, paths: Sequence[str]) -> Ste
     command = ("python3", "-I", "-S", str(SCRIPT), "--ranks-per-node", str(spec.tasks_per_node))
     asked = ("--variables", ",".join(sorted(spec.variables)), "--paths", ",".join(paths))
     model_path = ("--model", context.settings.model_path)
-    limit = (f"--time={STEP_LIMIT_MIN}",)
+    # Slurm itself ends the step then, should nobody be there to do it.
+    limit = (f"--time={math.ceil(context.settings.start_timeout_s / 60) + 1}",)
     return replace(spec, command=(*command, *asked, *model_path), options=limit)
 
 
@@ -101,7 +106,9 @@ def planned_paths(plan: Plan, others: Sequence[str] = ()) -> tuple[str, ...]:
     )
 
 
-def rehearse(slurm: Slurm, spec: StepSpec, *, log_folder: Path) -> Rehearsal:
+def rehearse(
+    slurm: Slurm, spec: StepSpec, *, log_folder: Path, start_timeout_s: float
+) -> Rehearsal:
     """Run the step to its end, with its output in ``log_folder``.
 
     Raises what kept it from being launched (:class:`~harness.errors.ContainerError`,
@@ -110,22 +117,32 @@ def rehearse(slurm: Slurm, spec: StepSpec, *, log_folder: Path) -> Rehearsal:
     """
     out, err = log_folder / "rehearsal.out.log", log_folder / "rehearsal.err.log"
     step = slurm.start(spec, stdout=out, stderr=err)
-    deadline = Deadline.after(REHEARSAL_S)
-    if not wait_until(lambda: step.exit_code is not None, deadline, poll_s=0.05):
+    deadline = Deadline.after(start_timeout_s)
+    wait_until(lambda: step.exit_code is not None or out.stat().st_size, deadline, poll_s=0.05)
+    stragglers = Deadline.after(deadline.capped(STRAGGLERS_S))
+    if not wait_until(lambda: step.exit_code is not None, stragglers, poll_s=0.05):
         if step.step_id:
             slurm.signal(step.step_id, "KILL")
         step.end_srun()
+        answered = {each.host for each in parse_rehearsal(spec, read_text(out)).answers}
+        silent = [node for node in spec.nodes if node not in answered]
         raise SlurmError(
             f"{step.where}: a step that only looks around has not ended after "
-            f"{deadline.elapsed_s:.0f} s; logs: {out}, {err}",
-            hint="does a file system hang in the container, or does the image take so long?",
+            f"{deadline.elapsed_s:.0f} s, no word came from {fold(silent) or 'some ranks'}; "
+            f"logs: {out}, {err}",
+            hint="does a file system hang there in the container, or does the image take so long?",
         )
     if step.exit_code != 0:
         death = step.death()
         if isinstance(death, StepEnded):
             raise LaunchUnfit(death.message, hint="does the image have python3?") from death
         raise death
-    return parse_rehearsal(spec, out.read_text(encoding="utf-8", errors="replace"))
+    return parse_rehearsal(spec, read_text(out))
+
+
+def read_text(path: Path) -> str:
+    """Return what a step wrote, whatever it is."""
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 _ADAPTER = TypeAdapter(RankAnswer)

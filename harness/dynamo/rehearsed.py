@@ -118,10 +118,13 @@ def wrong_gpus(rehearsal: Rehearsal, baseline: Snapshot) -> Wrong:
     """Return nodes whose container does not show the GPUs and the IMEX channel that they have."""
 
     def look(each: RankAnswer) -> list[str]:
-        node = baseline.nodes[each.host]
+        node = baseline.nodes[each.host]  # every rank is on a planned node: that was asked first
         outside = {gpu.uuid for gpu in node.gpus or ()}
         found = []
-        if each.gpus is None:
+        if each.gpu_devices is not None:
+            if each.gpu_devices < len(outside):
+                found.append(f"{each.gpu_devices} of the {len(outside)} GPUs have a device in /dev")
+        elif each.gpus is None:
             found.append(f"nvidia-smi in the container: {each.gpus_said}")
         elif set(each.gpus) != outside:
             count = len(outside & set(each.gpus))

@@ -56,13 +56,8 @@ class _Container:
         self._rehearsal = Once("a step with a worker's srun flags", self._rehearse)
 
     def launch(self) -> Fit:
-        """Ask whether the ranks are one world of the planned shape."""
-        refuse(
-            wrong_launch(self._rehearsal.get()),
-            LaunchUnfit,
-            hint="compare `srun --mpi=pmix` with and without --container-image; with Pyxis, "
-            "enroot's hook 50-slurm-pmi.sh has to be enabled",
-        )
+        """Ask whether the ranks are one world of the planned shape; else nothing more is asked."""
+        self._rehearsal.get()
         return Fit()
 
     def injected(self) -> Fit:
@@ -110,7 +105,19 @@ class _Container:
         log_folder = asked.directory.logs("preflight")
         paths = planned_paths(asked.plan, balancer_paths(asked.settings, asked.plan.engine_configs))
         spec = rehearsal_step(asked.plan, log_folder=log_folder, paths=paths)
-        return rehearse(asked.slurm, spec, log_folder=log_folder)
+        rehearsal = rehearse(
+            asked.slurm,
+            spec,
+            log_folder=log_folder,
+            start_timeout_s=asked.settings.start_timeout_s,
+        )
+        refuse(
+            wrong_launch(rehearsal),
+            LaunchUnfit,
+            hint="compare `srun --mpi=pmix` with and without --container-image; with Pyxis, "
+            "enroot's hook 50-slurm-pmi.sh has to be enabled",
+        )
+        return rehearsal
 
 
 def _model_words(rehearsal: Rehearsal) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ class Fitness:
 
     def __init__(self, asked: Asked) -> None:
         self._directory = asked.directory
-        self._said: dict[str, tuple[str, ...]] = {}
+        self._said: dict[Question, tuple[str, ...]] = {}
         asks = {**slurm_asks(asked), **node_asks(asked), **container_asks(asked)}
         self._questions: Mapping[Question, Once[Fit]] = {
             question: self._once(question, asks[question]) for question in Question
@@ -41,7 +41,8 @@ class Fitness:
 
     def facts(self) -> dict[str, str]:
         """Return what was said, by those questions that had something to say."""
-        return {f"preflight: {what}": "; ".join(said) for what, said in self._said.items() if said}
+        told = {question: said for question, said in self._said.items() if said}
+        return {f"preflight_{each.name.lower()}": "; ".join(told[each]) for each in told}
 
     def _once(self, question: Question, ask: Ask) -> Once[Fit]:
         return Once(str(question), lambda: self._kept(question, ask()))

@@ -27,6 +27,7 @@ LINE_BYTES = 1000
 PART_CHARACTERS = 440  # JSON inside JSON at most doubles in length; the rest is a part's frame
 NVIDIA_SMI_S = 10.0
 INDEX = "model.safetensors.index.json"
+OTHER_WEIGHTS = ("*.bin", "*.pt", "*.engine")  # of these nothing more is known
 IMEX = "/dev/nvidia-caps-imex-channels"
 INJECTED = re.compile(r"^(UCX|NCCL|OMPI|NVSHMEM|NIXL)_|^(https?|all|no)_proxy$", re.IGNORECASE)
 PASSWORD = re.compile(r"//[^/@\s]*@")
@@ -44,13 +45,16 @@ def number(name: str) -> int | None:
 
 def launch() -> Document:
     """Return what Slurm and PMIx told this rank of its place in the world."""
-    server = [name for name in os.environ if name.startswith("PMIX_SERVER_URI")]
+    server = any(name.startswith("PMIX_SERVER_URI") for name in os.environ)
+    folder = os.environ.get("PMIX_SERVER_TMPDIR", "/")  # the variables may arrive without it
     return {
         "host": os.environ.get("SLURMD_NODENAME") or os.uname().nodename,
         "rank": number("SLURM_PROCID"),
         "tasks": number("SLURM_STEP_NUM_TASKS") or number("SLURM_NTASKS"),
         "pmix_rank": number("PMIX_RANK"),
-        "pmix_namespace": os.environ.get("PMIX_NAMESPACE") if server else None,
+        "pmix_namespace": os.environ.get("PMIX_NAMESPACE")
+        if server and os.path.isdir(folder)
+        else None,
     }
 
 
@@ -71,7 +75,11 @@ def why_not(path: str, mode: str) -> str:
 
 
 def gpus() -> Document:
-    """Return the UUIDs that nvidia-smi shows in the container, or what it said instead."""
+    """Return the UUIDs that nvidia-smi shows in the container, or what it said instead.
+
+    A container may be given GPUs without nvidia-smi: then their devices count.
+    """
+    devices = [name for name in os.listdir("/dev") if re.fullmatch(r"nvidia\d+", name)]
     argv = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
     try:
         done = subprocess.run(
@@ -81,6 +89,8 @@ def gpus() -> Document:
             stderr=subprocess.STDOUT,
             timeout=NVIDIA_SMI_S,
         )
+    except FileNotFoundError:
+        return {"gpus": None, "gpu_devices": len(devices)}
     except (OSError, subprocess.TimeoutExpired) as problem:
         return {"gpus": None, "gpus_said": str(problem)}
     words = done.stdout.decode("utf-8", "replace").split("\n")
@@ -160,7 +170,7 @@ def look_at_model(model: str, share: int, shares: int) -> Document:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         problems.append(f"{type(problem).__name__}: {problem}")
         return answer
-    if not shards:
+    if not shards and not any(glob.glob(os.path.join(folder, other)) for other in OTHER_WEIGHTS):
         problems.append(f"{folder} has neither {INDEX} nor *.safetensors")
     for name in shards[share::shares]:
         try:

@@ -96,6 +96,13 @@ def test_place_in_the_world_is_told(model: Path) -> None:
     assert seen.paths is None
 
 
+def test_pmix_without_its_folder_in_the_container_is_none(model: Path) -> None:
+    """The variables arrive by themselves, the folder only through enroot's hook."""
+    seen = answer(model, variables={"PMIX_SERVER_TMPDIR": "/no/such/folder"})
+
+    assert seen.pmix_namespace is None
+
+
 def test_planned_and_injected_variables_are_told_without_passwords(model: Path) -> None:
     variables = {"MODEL_PATH": "m", "UCX_TLS": "tcp", "https_proxy": "http://me:secret@proxy:3128"}
 

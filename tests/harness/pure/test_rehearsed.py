@@ -139,6 +139,7 @@ def test_a_path_that_is_nowhere_was_asked_for_and_one_node_without_it_is_at_faul
     [
         (replace(rank(2), gpus=("GPU-node2-0",)), "1 of the 2 GPUs are visible"),
         (replace(rank(2), gpus=None, gpus_said="no driver"), "nvidia-smi in the container: no"),
+        (replace(rank(2), gpus=None, gpu_devices=1), "1 of the 2 GPUs have a device in /dev"),
         (replace(rank(2), imex_channels=()), "no channel in /dev/nvidia-caps-imex-channels"),
     ],
 )
@@ -147,6 +148,10 @@ def test_gpus_that_a_container_does_not_show_are_told(answer: RankAnswer, words:
 
     assert words in wrong.sentences[0]
     assert wrong.sentences[0].startswith("node2: ")
+
+
+def test_a_container_without_nvidia_smi_counts_by_its_devices() -> None:
+    assert not wrong_gpus(rehearsal(replace(rank(2), gpus=None, gpu_devices=2)), BASELINE).sentences
 
 
 def test_a_shard_that_one_node_cannot_read_is_that_nodes() -> None:
