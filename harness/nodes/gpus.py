@@ -19,7 +19,6 @@ NODE_FAULT_XIDS = {
     64: "row remapping failed",
     74: "NVLink error",
     79: "GPU has fallen off the bus",
-    92: "high single-bit ECC error rate",
     94: "contained memory error",
     95: "uncontained memory error",
     119: "GSP RPC timeout",
