@@ -100,15 +100,22 @@ class QualificationRun:
             before=lambda: self.fitness.ask(Question.STATES),
         )
         self.baseline = self.keeper.baseline
-        self.fitness = Fitness(
-            Asked(self.settings, self.plan, self.slurm, directory, self.baseline.get)
-        )
         self.guard = RunGuard(
             self.slurm,
             directory,
             nodes=self.plan.nodes,
             drain_s=self.settings.stop_budget_s,
             account=self.settings.account,
+        )
+        self.fitness = Fitness(
+            Asked(
+                self.settings,
+                self.plan,
+                self.slurm,
+                directory,
+                baseline=self.baseline.get,
+                stand_guard=self.guard.post,
+            )
         )
         self.references: dict[str, Record] = {}
         self._on_progress = on_progress

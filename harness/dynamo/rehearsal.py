@@ -18,6 +18,7 @@ from harness.nodes.lines import read_output
 from harness.slurm.client import Slurm
 from harness.slurm.nodelist import expand, fold
 from harness.slurm.srun import StepSpec
+from harness.slurm.step import Step
 
 STRAGGLERS_S = 300.0
 """Seconds from the first rank's answer to the last one's.
@@ -117,27 +118,38 @@ def rehearse(
     """
     out, err = log_folder / "rehearsal.out.log", log_folder / "rehearsal.err.log"
     step = slurm.start(spec, stdout=out, stderr=err)
-    deadline = Deadline.after(start_timeout_s)
-    wait_until(lambda: step.exit_code is not None or out.stat().st_size, deadline, poll_s=0.05)
-    stragglers = Deadline.after(deadline.capped(STRAGGLERS_S))
-    if not wait_until(lambda: step.exit_code is not None, stragglers, poll_s=0.05):
-        if step.step_id:
-            slurm.signal(step.step_id, "KILL")
-        step.end_srun()
-        answered = {each.host for each in parse_rehearsal(spec, read_text(out)).answers}
-        silent = [node for node in spec.nodes if node not in answered]
-        raise SlurmError(
-            f"{step.where}: a step that only looks around has not ended after "
-            f"{deadline.elapsed_s:.0f} s, no word came from {fold(silent) or 'some ranks'}; "
-            f"logs: {out}, {err}",
-            hint="does a file system hang there in the container, or does the image take so long?",
-        )
+    try:
+        _wait_ended(step, start_timeout_s)
+    finally:
+        if step.exit_code is None:
+            if step.step_id:
+                slurm.signal(step.step_id, "KILL")
+            step.end_srun()
     if step.exit_code != 0:
         death = step.death()
         if isinstance(death, StepEnded):
             raise LaunchUnfit(death.message, hint="does the image have python3?") from death
         raise death
     return parse_rehearsal(spec, read_text(out))
+
+
+def _wait_ended(step: Step, start_timeout_s: float) -> None:
+    """Wait for the step's end; raise :class:`SlurmError` that names the silent nodes."""
+    deadline = Deadline.after(start_timeout_s)
+    said = wait_until(
+        lambda: step.exit_code is not None or step.out.stat().st_size, deadline, poll_s=0.05
+    )
+    stragglers = Deadline.after(deadline.capped(STRAGGLERS_S if said else 0.0))
+    if wait_until(lambda: step.exit_code is not None, stragglers, poll_s=0.05):
+        return
+    answered = {each.host for each in parse_rehearsal(step.spec, read_text(step.out)).answers}
+    silent = [node for node in step.spec.nodes if node not in answered]
+    raise SlurmError(
+        f"{step.where}: a step that only looks around has not ended after "
+        f"{deadline.elapsed_s:.0f} s, no word came from {fold(silent) or 'some ranks'}; "
+        f"logs: {step.out}, {step.err}",
+        hint="does a file system hang there in the container, or does the image take so long?",
+    )
 
 
 def read_text(path: Path) -> str:

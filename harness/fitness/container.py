@@ -102,6 +102,7 @@ class _Container:
     def _rehearse(self) -> Rehearsal:
         asked = self._asked
         asked.baseline()
+        asked.stand_guard()
         log_folder = asked.directory.logs("preflight")
         paths = planned_paths(asked.plan, balancer_paths(asked.settings, asked.plan.engine_configs))
         spec = rehearsal_step(asked.plan, log_folder=log_folder, paths=paths)

@@ -59,13 +59,18 @@ Asks = Mapping[Question, Ask]
 
 @dataclass(frozen=True)
 class Asked:
-    """Whom and what the questions are about; ``baseline`` gives the clean nodes."""
+    """Whom and what the questions are about.
+
+    ``baseline`` gives the clean nodes. ``stand_guard`` sees to it that no step in a container
+    outlives pytest.
+    """
 
     settings: Settings
     plan: Plan
     slurm: Slurm
     directory: RunDirectory
     baseline: Callable[[], Snapshot]
+    stand_guard: Callable[[], object] = lambda: None
 
 
 def refuse(wrong: Iterable[str], kind: type[QualificationError], *, hint: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.dynamo.scripts.rehearse import read_shard
 from testbed.cluster.paths import cache_folder
 from testbed.image import ensure_image, ensure_model
 from testbed.image.build import ensure_environment
@@ -68,3 +70,13 @@ def test_the_model_has_the_layout_of_a_hugging_face_cache(tmp_path: Path) -> Non
     assert plain.resolve() == (repository / "snapshots" / revision).resolve()
     assert not plain.readlink().is_absolute()
     assert (plain / "tokenizer.json").is_file()
+
+
+def test_the_model_has_every_shard_that_its_index_names_in_its_full_length(tmp_path: Path) -> None:
+    ensure_model(tmp_path / "hf")
+
+    folder = tmp_path / "models/DeepSeek-R1-FP4"
+    index = json.loads((folder / "model.safetensors.index.json").read_text())
+    assert sum(
+        read_shard(str(folder / name), 61) for name in set(index["weight_map"].values())
+    ) == (index["metadata"]["total_size"] - 4096)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.deadline import Deadline
 from harness.dynamo import rehearsal
 from harness.dynamo.launch import SCRIPTS_SOURCE
 from harness.dynamo.rehearsal import rehearse
 from harness.errors import ContainerError, LaunchUnfit, SlurmError
 from harness.slurm.srun import StepSpec
+from harness.slurm.step import Step
 from tests.harness.pure.step_kit import SAID, LocalSlurm, local_slurm
 
 LOOKS = f"SLURMD_NODENAME=node1 exec python3 -I -S {SCRIPTS_SOURCE / 'rehearse.py'} "
@@ -61,6 +63,23 @@ def test_a_step_that_hangs_is_killed_and_its_silent_nodes_are_named(slurm: Local
         run(slurm, slurm.spec("rehearsal", "exec sleep 60"), start_timeout_s=1.0)
 
     assert "no word came from node1" in str(late.value)
+    assert not list(slurm.folder.glob("7.*"))
+
+
+def test_a_step_is_ended_with_whoever_waits_for_it(
+    slurm: LocalSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while it runs: srun has a session of its own and would not hear of it."""
+
+    def interrupt(step: Step, _: float) -> None:
+        step.wait_launched(Deadline.after(20))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rehearsal, "_wait_ended", interrupt)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(slurm, slurm.spec("rehearsal", "exec sleep 60"))
+
     assert not list(slurm.folder.glob("7.*"))
 
 

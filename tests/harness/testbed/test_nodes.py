@@ -92,3 +92,12 @@ def test_the_machine_has_none_of_the_testbeds_interfaces_or_mounts(cluster: Clus
     assert "switch" not in interfaces
     assert "to-node1" not in interfaces
     assert str(cluster.state.root) not in Path("/proc/self/mountinfo").read_text()
+
+
+def test_a_node_has_the_devices_of_an_nvlink_domain_and_the_kernels_log(cluster: Cluster) -> None:
+    fabric = ("--query-gpu=fabric.clusterUuid,fabric.cliqueId", "--format=csv,noheader")
+    domains = [_out(cluster, node, "nvidia-smi", *fabric) for node in ("node1", "node2")]
+
+    assert len(set("\n".join(domains).splitlines())) == 1
+    assert _out(cluster, "node1", "ls", "/dev/nvidia-caps-imex-channels") == "channel0"
+    assert "character special" in _out(cluster, "node1", "stat", "--format=%F", "/dev/kmsg")
