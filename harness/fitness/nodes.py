@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from harness.errors import NodeUnfit
 from harness.fitness.question import Ask, Asked, Asks, Fit, Question, refuse
@@ -46,7 +46,7 @@ def node_asks(asked: Asked) -> Asks:
             hint="have the GPU reset or its node drained, and take another node",
         ),
         Question.NVLINK: of.ask(
-            apart_in_nvlink,
+            lambda nodes: apart_in_a_worker(nodes, [each.nodes for each in asked.plan.workers]),
             hint="ask Slurm for nodes of one NVLink domain (--segment, or a node list)",
         ),
         Question.IMEX: of.ask(
@@ -68,6 +68,15 @@ def node_asks(asked: Asked) -> Asks:
         ),
         Question.CLOCKS: of.ask(wrong_clocks, hint="is chronyd or ntpd running on the node?"),
     }
+
+
+def apart_in_a_worker(nodes: Snapshot, workers: Iterable[Sequence[str]]) -> list[str]:
+    """Return what keeps the nodes of one worker from sharing memory over NVLink.
+
+    Workers may lie apart: a KV cache goes from one to the other over the network as well.
+    """
+    found = (line for each in workers for line in apart_in_nvlink(nodes.only(each)))
+    return list(dict.fromkeys(found))
 
 
 def balancing_nodes(asked: Asked) -> set[str]:

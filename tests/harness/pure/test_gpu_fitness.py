@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.fitness.nodes import apart_in_a_worker
 from harness.nodes.condition import GpuFabric, GpuHealth, GpuRecovery, Xid
 from harness.nodes.gpus import (
     apart_in_nvlink,
@@ -138,3 +139,10 @@ def test_what_cannot_be_read_is_said_and_no_failure() -> None:
 
     assert list(unreadable_conditions(snapshot)) == ["node1, node2: xids: PermissionError: kmsg"]
     assert not list(unhealthy_gpus(snapshot))
+
+
+def test_workers_may_lie_in_domains_of_their_own() -> None:
+    snapshot = nodes(with_fabric("node1", DOMAIN), with_fabric("node2", OTHER))
+
+    assert apart_in_a_worker(snapshot, [("node1",), ("node2",)]) == []
+    assert len(apart_in_a_worker(snapshot, [("node1", "node2"), ("node1", "node2")])) == 2
