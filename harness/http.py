@@ -114,7 +114,8 @@ class Http:
                     cancelled = progress.read(response, reading)
             except (httpx.HTTPError, OSError) as problem:
                 return progress.ended(*_diagnosis(problem, budget_s, fired=cutoff.fired))
-        if cutoff.fired:  # a body that ends with the connection looks complete when that is shut
+        # a body that ends with the connection looks complete when that is shut
+        if cutoff.fired or progress.deadline.expired:
             return progress.ended(Outcome.TIMEOUT, f"budget of {budget_s:g} s spent")
         if cancelled:
             return progress.ended(Outcome.CANCELLED, f"hung up after {progress.events} events")

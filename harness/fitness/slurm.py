@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 
+from harness.deadline import Deadline, wait_until
 from harness.dynamo.budget import budget_words, too_little_time
 from harness.dynamo.head_address import wrong_address
 from harness.errors import EnvironmentUnfit, LaunchUnfit, NodeUnfit
 from harness.fitness.question import Asked, Asks, Fit, Question, refuse
 from harness.nodes.reaching import check_reachable
+from harness.slurm.node_words import NodeRow
 
 MPI_TYPE = "pmix"
 """What a worker's step is started with (``srun --mpi``)."""
+
+SETTLE_S = 60.0
+"""Seconds for nodes to register with a controller that has just been started."""
 
 HEAD_HINT = "HEAD_NODE_IP gives an address of the head node that every node reaches"
 
@@ -28,7 +33,13 @@ def slurm_asks(asked: Asked) -> Asks:
 
 def _states(asked: Asked) -> Fit:
     nodes = asked.plan.nodes
-    rows = {row.name: row for row in asked.slurm.nodes(nodes)}
+    rows: dict[str, NodeRow] = {}
+
+    def settled() -> bool:
+        rows.update({row.name: row for row in asked.slurm.nodes(nodes)})
+        return not any(row.unsettled for row in rows.values())
+
+    wait_until(settled, Deadline.after(SETTLE_S), poll_s=1.0)
     wrong = [f"{node} is not known to Slurm" for node in nodes if node not in rows]
     wrong += [row.why_unfit for row in rows.values() if row.why_unfit]
     refuse(wrong, NodeUnfit, hint="take other nodes, or have these resumed; see `sinfo -R`")

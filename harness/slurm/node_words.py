@@ -49,6 +49,11 @@ class NodeRow:
         return tuple(words)
 
     @property
+    def unsettled(self) -> bool:
+        """Whether Slurm does not know yet: its controller has just begun to ask the nodes."""
+        return "UNKNOWN" in self.flags
+
+    @property
     def why_unfit(self) -> str:
         """Why the node is not fit for a run, with its reason; empty if it is."""
         wrong = list(dict.fromkeys(UNFIT[flag] for flag in self.flags if flag in UNFIT))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
 
+from harness.deadline import Deadline, wait_until
 from tests.harness.broken.kills import owned, stranger_on
 from tests.harness.broken.world import World
 
@@ -15,6 +17,11 @@ pytestmark = [pytest.mark.testbed, pytest.mark.slow]
 
 def _clean(world: World, *options: str) -> subprocess.CompletedProcess[str]:
     return world.try_on_node("login", sys.executable, "-m", "harness", "clean", *options)
+
+
+def _listed(world: World) -> list[str]:
+    """Return the ids of the steps that Slurm lists."""
+    return [step["step_id"] for step in json.loads(world.status())["steps"]]
 
 
 def test_clean_lists_and_ends_what_a_run_without_guards_left(world: World) -> None:
@@ -26,7 +33,9 @@ def test_clean_lists_and_ends_what_a_run_without_guards_left(world: World) -> No
         job = ("--job", owner.job, "--runs", str(run.run_dir.parent))
         with stranger_on(world, "node3"):
             alive = _clean(world, *job)
-            world.on_node("login", "scancel", "--signal=KILL", world.step_of("guard"))
+            guard = world.step_of("guard")
+            world.on_node("login", "scancel", "--signal=KILL", guard)
+            assert wait_until(lambda: guard not in _listed(world), Deadline.after(20))
             without_guards = _clean(world, *job)
             owner.signal(world, "KILL")
             listed = _clean(world, *job, "--dry-run")

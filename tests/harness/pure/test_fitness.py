@@ -31,11 +31,12 @@ class SlurmDouble(Slurm):
         self.types: tuple[str, ...] = ("none", "pmix")
         self.left_s: float | None = 9000.0
         self.asked = 0
+        self.first: list[list[NodeRow]] = []
 
     def nodes(self, _: object) -> list[NodeRow]:
         """Return the rows."""
         self.asked += 1
-        return self.rows
+        return self.first.pop(0) if self.first else self.rows
 
     def mpi_types(self) -> tuple[str, ...]:
         """Return the plugins."""
@@ -101,6 +102,16 @@ def test_a_no_is_told_once_and_keeps_deployments_away(fitness: Fitness, slurm: S
     assert told.value.verdict_class is VerdictClass.INFRA
     assert "node3 is drained (state MIXED+DRAIN; reason: Kill task failed)" in str(told.value)
     assert "hint: " in str(told.value)
+
+
+def test_nodes_that_a_new_controller_does_not_know_yet_are_waited_for(
+    fitness: Fitness, slurm: SlurmDouble
+) -> None:
+    """slurmctld has been restarted: its nodes are UNKNOWN until each has registered."""
+    slurm.first = [[NodeRow(node, node, "UNKNOWN") for node in NODES]]
+    fitness.ask(Question.STATES)
+
+    assert slurm.asked == 2
 
 
 def test_a_deployment_asks_itself_when_no_test_did(fitness: Fitness, slurm: SlurmDouble) -> None:
