@@ -14,7 +14,7 @@ FAULT = Fault(
         (INFRA,),
         patterns=(
             "moe_shared_l0_lr0_all",
-            r"held by pid \\d+",
+            r"held by pid \d+",
         ),
         node="node3",
     ),

@@ -11,6 +11,7 @@ from testbed.faults.provoke import RANK, engine_config, together
 
 PREFILL = "node1"
 TIMEOUT = "  kv_transfer_timeout_ms: 2000\n"
+RANKS = 4
 LOAD_S = 15.0
 HASTY = together(
     engine_config("prefill.yaml", "hasty_prefill.yaml", more=TIMEOUT),
@@ -29,24 +30,21 @@ def _swallow(bed: Bed) -> list[Undo]:
 
 
 def _ports(bed: Bed) -> list[str]:
-    """Wait until every rank listens for decode ranks; rank 0 listens for its own ones besides."""
+    """Wait until every rank listens for decode ranks, which it does at the node's own address."""
+    here = f"{bed.address(PREFILL)}:"
     until = time.monotonic() + LOAD_S
     while time.monotonic() < until:
-        ranks = {each.rank: each.inner_pid for each in bed.processes(RANK, node=PREFILL)}
-        listening = bed.on(PREFILL, "ss", "-Hltnp")
-        found = {rank: _ports_of(listening, pid) for rank, pid in ranks.items() if rank is not None}
-        if len(found) == 4 and all(found.values()) and len(found[0]) == 3:
-            return [port for ports in found.values() for port in ports]
+        pids = [each.inner_pid for each in bed.processes(RANK, node=PREFILL)]
+        listening = bed.on(PREFILL, "ss", "-Hltnp").splitlines()
+        ports = [
+            line.split()[3].removeprefix(here)
+            for line in listening
+            if line.split()[3].startswith(here) and any(f"pid={pid}," in line for pid in pids)
+        ]
+        if len(ports) == RANKS:
+            return ports
         time.sleep(0.1)
     raise TestbedError(f"testbed: no four prefill ranks listen on {PREFILL} after {LOAD_S:.0f} s")
-
-
-def _ports_of(listening: str, pid: int) -> list[str]:
-    return [
-        line.split()[3].rpartition(":")[2]
-        for line in listening.splitlines()
-        if f"pid={pid}," in line
-    ]
 
 
 FAULT = Fault(

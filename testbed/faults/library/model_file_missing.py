@@ -11,7 +11,7 @@ FAULT = Fault(
     (21,),
     "The model has no tokenizer.json any more.",
     Layer.CONTAINER,
-    Said((CONFIG, INFRA), patterns=(r"tokenizer\\.json",)),
+    Said((CONFIG, INFRA), patterns=(r"tokenizer\.json",)),
     inject=moved_away(LOGIN_NAME, "/srv/models/DeepSeek-R1-FP4/tokenizer.json"),
     run=Run(tests="agg-replicas and registration", variables={}),
 )

@@ -25,7 +25,7 @@ FAULT = Fault(
         (CONFIG,),
         patterns=(
             "NameTaken|another deployment",
-            r"10\\.77\\.0\\.99",
+            r"10\.77\.0\.99",
         ),
     ),
     moment=Moment.SERVICES_UP,

@@ -9,7 +9,7 @@ FAULT = Fault(
     (36,),
     "HEAD_NODE_IP is the loopback: other nodes do not get to the services.",
     Layer.NETWORK,
-    Said((CONFIG,), patterns=(r"127\\.0\\.0\\.1",)),
+    Said((CONFIG,), patterns=(r"127\.0\.0\.1",)),
     run=Run(
         tests="disagg-small and registration",
         mark="disagg",

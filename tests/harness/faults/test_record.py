@@ -39,6 +39,10 @@ def test_what_is_said_as_it_must_be_misses_nothing() -> None:
             "'SIGKILL' is not in the first cause",
         ),
         (_outcome(cause=CAUSE.replace("node3", "node4")), "node3 is not named"),
+        (
+            _outcome(cause=f"{CAUSE} (step 1.2, node3, node4)".replace("on node3", "")),
+            "node3 is not named",
+        ),
         (_outcome(cause=CAUSE.replace("rank 9", "rank 90")), "rank 9 is not named"),
         (_outcome(after_s=5.1), "detected after 5.1 s instead of 5 s"),
         (_outcome(after_s=None), "detected after not noted instead of 5 s"),

@@ -20,6 +20,9 @@ GONE_S = 60.0
 PATIENCE_S = 40.0
 """Seconds after which a fault that had to be noticed within 15 counts as not noticed at all."""
 
+ENDING_S = 45.0
+"""Seconds for a run to end in order."""
+
 HOLD = 'until [ -e "$0" ]; do sleep 0.1; done; exec "$@"'
 """A shell that waits for a file in an allocation, and then becomes the suite."""
 
@@ -42,7 +45,7 @@ class FaultWorld(World):
 
     def _show(self, fault: Fault) -> Outcome:
         self._call("fault", "inject", fault.name, "--prepare")
-        at = self._inject(fault) if fault.moment is Moment.BEFORE and fault.inject else None
+        at = self.inject(fault.name) if fault.moment is Moment.BEFORE and fault.inject else None
         held = ("bash", "-c", HOLD, str(self._go)) if fault.moment is Moment.ALLOCATED else ()
         run = self.start_suite(
             *("-k", fault.run.tests),
@@ -53,7 +56,7 @@ class FaultWorld(World):
         )
         if fault.moment is not Moment.BEFORE:
             MOMENTS[fault.moment](self, run)
-            at = self._inject(fault)
+            at = self.inject(fault.name)
             self._go.touch()
         if fault.lasts_s is not None:
             time.sleep(fault.lasts_s)
@@ -63,11 +66,15 @@ class FaultWorld(World):
                 lambda: run.has_ended or knows_of_failure(run), Deadline.after(PATIENCE_S)
             )
             if not noticed:
-                run.ask_to_end()
+                self._end(run)
         return outcome_of(run, None if fault.moment is Moment.BEFORE else at)
 
-    def _inject(self, fault: Fault) -> float:
-        return float(self._call("fault", "inject", fault.name).split()[0])
+    def _end(self, run: SuiteRun) -> None:
+        """End a run in order if that can be had, or else with its testbed."""
+        run.ask_to_end()
+        if not wait_until(lambda: run.has_ended, Deadline.after(ENDING_S)):
+            self.down()
+            self.up()
 
     def make_clean(self) -> None:
         """Take the fault away; bring the testbed up anew if anything is left on it."""
