@@ -45,6 +45,8 @@ KNOWN_MISSES: dict[str, str] = {
         "a proxy of the shell reaches Dynamo's processes, and no preflight names it"
     ),
     "rank-fails-init": LEADERS_WORDS,
+    "rank-hangs-loading": "a rank that does not go on is noticed when START_TIMEOUT_S is over",
+    "shm-too-small": "a bus error is the product's fault, whatever is free in /dev/shm",
     "rank-fails-init-silent": (
         "a rank that failed and lives is not noticed: the wait ends with START_TIMEOUT_S; "
         "the rank is counted as missing, and its error is not quoted"

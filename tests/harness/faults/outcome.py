@@ -77,13 +77,19 @@ def missed(outcome: Outcome, said: Said) -> list[str]:
     ]
     if said.node and not re.search(rf"\b{said.node}\b", _SEVERAL_NODES.sub("", outcome.cause)):
         wrong.append(f"{said.node} is not named")
-    if said.rank is not None and not re.search(rf"\brank {said.rank}\b", outcome.cause):
+    if said.rank is not None and not _names_rank(outcome.cause, said.rank):
         wrong.append(f"rank {said.rank} is not named")
     late_s = outcome.detected_after_s
     if said.within_s is not None and (late_s is None or late_s > said.within_s):
         seen = "not noted" if late_s is None else f"{late_s:.1f} s"
         wrong.append(f"detected after {seen} instead of {said.within_s:.0f} s")
     return wrong
+
+
+def _names_rank(cause: str, rank: int) -> bool:
+    """Whether a message has a rank: as ``rank 9``, or among those that are ``missing 3, 9``."""
+    named = rf"\b(rank|missing( \d+,)*) {rank}\b"
+    return re.search(named, cause) is not None
 
 
 def _first_cause(verdict: Mapping[str, Any]) -> str:

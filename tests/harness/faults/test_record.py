@@ -29,6 +29,12 @@ def test_what_is_said_as_it_must_be_misses_nothing() -> None:
     assert missed(_outcome(), SAID) == []
 
 
+def test_a_missing_rank_is_named() -> None:
+    cause = CAUSE.replace("rank 9", "13 of 16 ranks loaded, missing 3, 9, 14")
+
+    assert missed(_outcome(cause=cause), SAID) == []
+
+
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
