@@ -18,6 +18,11 @@ NO_WATCHER = (
     "with its whole budget, 120 s"
 )
 
+JOB_ENDED = (
+    "the end of the job is not asked for: the first step that Slurm refuses is the cause, with its "
+    "words and without what ended the job"
+)
+
 KNOWN_MISSES: dict[str, str] = {
     "engine-hangs": NO_WATCHER,
     "etcd-killed-loading": SERVICES_STEP,
@@ -32,13 +37,14 @@ KNOWN_MISSES: dict[str, str] = {
     "image-unreadable-on-a-node": (
         "what Pyxis refuses is CONFIG, also on one node of several, and the node is not named"
     ),
-    "job-cancelled": "the end of the job is not known: each test fails for a reason of its own",
+    "job-cancelled": JOB_ENDED,
     "kv-transfer-stuck": "a status of 500 is shown, and not the words of the decode worker",
     "lease-lost": "the frontend's own words on its lease are not quoted, only its exit code",
     "model-file-missing": MODEL_FILES,
     "model-shard-missing": MODEL_FILES,
     "nats-killed": SERVICES_STEP,
     "node-cut-off": NO_WATCHER,
+    "node-down": JOB_ENDED,
     "node-drained": "the states of the nodes are not looked at",
     "other-driver": f"{ASSERTED}; the kinds are compared without their nodes",
     "proxy-in-the-environment": (
@@ -51,4 +57,7 @@ KNOWN_MISSES: dict[str, str] = {
         "a rank that failed and lives is not noticed: the wait ends with START_TIMEOUT_S; "
         "the rank is counted as missing, and its error is not quoted"
     ),
+    "walltime": JOB_ENDED,
+    "wrong-head-address": "a loopback address for several nodes is not refused before the start",
+    "zombie-from-the-start": "a status of 500 is shown with its body, and not the engine's words",
 }
