@@ -1,6 +1,6 @@
 # The developer's verbs. Each is one line over a script that also runs by itself.
 .DEFAULT_GOAL := help
-.PHONY: help install venv lock qualify qualify-disagg soak test lint types report clean
+.PHONY: help install venv lock qualify qualify-disagg soak faults test lint types report clean
 RUN ?= runs/latest
 CYCLES ?= 25
 
@@ -21,6 +21,9 @@ qualify-disagg: ## the same for prefill and decode workers: pytest -m disagg --n
 
 soak: ## one small deployment made and stopped CYCLES times (default 25): nothing may drift
 	@ci/verb.sh soak "$(CYCLES)"
+
+faults: ## break a testbed in every way of testbed/faults, and write docs/track-record.md (20 min)
+	@ci/verb.sh faults
 
 test: ## lint, types, tests of the suite itself, then both jobs of the suite on the testbed
 	@ci/verb.sh test

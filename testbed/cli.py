@@ -1,4 +1,4 @@
-"""The command line of the testbed: up, run, shell, exec, status, slurmctld, down, image build."""
+"""The command line of the testbed: up, run, shell, exec, status, slurmctld, fault, down, image."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from testbed.cluster.paths import StateFolder, default_state
 from testbed.cluster.run import WAIT_S, Allocation, caller_environment, require_up, run
 from testbed.cluster.shape import LOGIN_NAME, MAX_NODES, Shape
 from testbed.cluster.status import as_text, status
+from testbed.faults.command import add_fault_verb
 
 TESTBED_FAILED = 125
 """Exit code when the testbed itself failed, so that it is not taken for the command's own code."""
@@ -75,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("slurmctld", help="stop and start slurmctld; what runs goes on")
     verb.add_argument("action", choices=["stop", "start", "restart"], help="restart does both")
     verb.set_defaults(act=_slurmctld)
+    add_fault_verb(verbs)
     verb = verbs.add_parser("down", help="end the cluster and everything in it; leaves nothing")
     verb.set_defaults(act=_down)
     verb = verbs.add_parser("image", help="the container image")

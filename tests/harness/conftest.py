@@ -2,7 +2,8 @@
 
 A broken world mostly waits, for a budget or for Slurm; meanwhile the others have the processor.
 With ``pytest -n 3 --dist loadgroup`` each group gets a process: all that is not a broken world, the
-worlds whose pytest is killed, and the other ones. Without ``-n`` the marks mean nothing.
+worlds whose pytest is killed, and the other ones; so do the faults, which ``make test`` leaves out.
+Without ``-n`` the marks mean nothing.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ WORLDS = PROJECT_ROOT / "tests" / "harness" / "broken"
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own hook of this name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put every test into one of the three groups."""
+    """Put every test into one of the groups."""
     for item in items:
         group = "others"
         if WORLDS in item.path.parents:
             group = "killed" if item.path.stem == "test_killed_pytest" else "worlds"
+        elif item.get_closest_marker("faults"):
+            group = "faults"
         item.add_marker(pytest.mark.xdist_group(group))

@@ -1,18 +1,10 @@
 """A rank that dies is named, with node and signal, at whatever moment it dies."""
 
-import json
-
 import pytest
 
-from tests.harness.broken.world import SuiteRun, World
+from tests.harness.broken.world import World
 
 pytestmark = [pytest.mark.testbed, pytest.mark.slow]
-
-
-def _job(run: SuiteRun) -> str:
-    plan = json.loads((run.run_dir / "plan.json").read_text(encoding="utf-8"))
-    [argument] = [a for a in plan["deployments"][0]["steps"][0]["argv"] if a.startswith("--jobid=")]
-    return str(argument.removeprefix("--jobid="))
 
 
 def test_rank_killed_while_loading_fails_the_deployment_at_once(world: World) -> None:
@@ -20,8 +12,8 @@ def test_rank_killed_while_loading_fails_the_deployment_at_once(world: World) ->
     run = world.start_suite("-k", "registration", EMULATED_TRTLLM_LOAD_S="60")
     run.wait_for_log("logs/agg/agg-0.err.log", "rank9 run mgmn worker node")
     run.wait_for_log("logs/agg/agg-0.*.log", "Loading weights")
-    killed_at = world.kill_rank("node3", 9, job=_job(run))
-    ended = run.end()
+    with world.broken_by("rank-killed-loading") as killed_at:
+        ended = run.end()
 
     assert ended.verdict["verdict"] == "FAIL"
     assert ended.failed == ["test_deployment_becomes_ready[agg]"]
@@ -34,8 +26,8 @@ def test_rank_killed_while_serving_is_the_cause_of_what_fails(world: World) -> N
     """SIGKILL to rank 9 under requests: the first failing test names it, the rest did not run."""
     run = world.start_suite("-k", "streaming or registration")
     run.wait_for_event("workers ready")
-    world.kill_rank("node3", 9, job=_job(run))
-    ended = run.end()
+    with world.broken_by("rank-killed-loading"):
+        ended = run.end()
 
     assert ended.verdict["verdict"] == "FAIL"
     assert len(ended.failed) == 1

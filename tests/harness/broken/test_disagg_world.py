@@ -1,7 +1,5 @@
 """A world that a disaggregated deployment cannot live in: found before an engine is loaded."""
 
-import json
-
 import pytest
 
 from tests.harness.broken.world import World
@@ -14,13 +12,9 @@ READY = "test_deployment_becomes_ready[disagg-mixed]"
 
 def test_decode_node_that_does_not_reach_a_prefill_node(world: World) -> None:
     """No route from node3 (decode) to node2 (prefill): INFRA within seconds, both are named."""
-    route = ("ip", "route", "{}", "unreachable", "10.77.0.2/32")
-    world.on_node("node3", *(word.format("add") for word in route))
-    try:
+    with world.broken_by("nodes-apart"):
         run = world.start_suite(*MIXED, mark="disagg")
         ended = run.end()
-    finally:
-        world.on_node("node3", *(word.format("del") for word in route))
 
     assert ended.verdict["verdict"] == "INFRA"
     assert ended.failed == [READY]
@@ -49,15 +43,6 @@ def test_previous_deployment_on_a_node_is_named(world: World) -> None:
     assert "end it: `scancel" in ended.output
 
 
-FOREIGN = {
-    "namespace": "dynamo",
-    "component": "backend",
-    "endpoint": "generate",
-    "instance_id": 4711,
-    "transport": {"tcp": "10.77.0.99:40000/1267/generate"},
-}
-
-
 def test_worker_of_another_deployment_in_our_discovery_is_named(world: World) -> None:
     """An instance from a stranger's node in our etcd: CONFIG, whether workers run by then or not.
 
@@ -66,12 +51,8 @@ def test_worker_of_another_deployment_in_our_discovery_is_named(world: World) ->
     """
     run = world.start_suite(*MIXED, mark="disagg")
     run.wait_for_log("logs/disagg-mixed/frontend.out.log", "etcd and NATS serve")
-    key = "v1/instances/dynamo/backend/generate/1267"
-    world.on_node(
-        "node1", "env", "ETCDCTL_API=3", "etcdctl", "--endpoints=http://10.77.0.1:2379",
-        "put", key, json.dumps(FOREIGN),
-    )  # fmt: skip
-    ended = run.end()
+    with world.broken_by("stale-instance"):
+        ended = run.end()
 
     assert ended.verdict["verdict"] == "CONFIG"
     assert ended.failed == [READY]

@@ -1,8 +1,6 @@
 """A node that stops answering: named, in bounded time, with the class of a node's fault."""
 
 import json
-import os
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -16,12 +14,8 @@ pytestmark = [pytest.mark.testbed, pytest.mark.slow]
 @pytest.fixture
 def frozen(world: World) -> Iterator[str]:
     """node3, whose slurmd hears nothing any more."""
-    nodes = json.loads(world.status())["nodes"]
-    [node] = [each for each in nodes if each["name"] == "node3"]
-    slurmd = node["daemons"]["slurmd"]
-    os.kill(slurmd, signal.SIGSTOP)
-    yield "node3"
-    os.kill(slurmd, signal.SIGCONT)
+    with world.broken_by("frozen-node"):
+        yield "node3"
     well = wait_until(lambda: not json.loads(world.status())["problems"], Deadline.after(60.0))
     assert well, world.status()
 

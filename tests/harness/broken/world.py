@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.deadline import Deadline, wait_until
-from harness.nodes.lines import read_output
 from harness.settings import PROJECT_ROOT
 
 PROBE = PROJECT_ROOT / "harness" / "nodes" / "probe.py"
@@ -49,6 +48,11 @@ class SuiteRun:
     def __init__(self, process: subprocess.Popen[str], run_dir: Path) -> None:
         self.run_dir = run_dir
         self._process = process
+
+    @property
+    def exit_code(self) -> int:
+        """pytest's exit code, once the run has ended."""
+        return self._process.wait(RUN_S)
 
     def wait_for_event(self, name: str, *, times: int = 1) -> None:
         """Wait until the run has noted an event so many times."""
@@ -88,6 +92,15 @@ class SuiteRun:
             return any(text in log.read_text(encoding="utf-8", errors="replace") for log in logs)
 
         assert wait_until(said, Deadline.after(RUN_S)), f"{text!r} in no {pattern}"
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM to the run, as somebody would who is tired of waiting."""
+        self._process.terminate()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is over."""
+        return self._process.poll() is not None
 
     def wait(self) -> str:
         """Wait for the end of a run that may leave no verdict; return its output."""
@@ -182,6 +195,25 @@ class World:
             shell.leave()
             fifo.unlink()
 
+    @contextmanager
+    def broken_by(self, fault: str) -> Iterator[float]:
+        """Have a fault of the library; give when it was provoked, in seconds since the epoch."""
+        with self.prepared(fault):
+            yield self.inject(fault)
+
+    @contextmanager
+    def prepared(self, fault: str) -> Iterator[None]:
+        """Have what a run needs before a fault; at the end it and the fault are taken away."""
+        self._call("fault", "inject", fault, "--prepare")
+        try:
+            yield
+        finally:
+            self._call("fault", "clear")
+
+    def inject(self, fault: str) -> float:
+        """Provoke a fault of the library now; return when, in seconds since the epoch."""
+        return float(self._call("fault", "inject", fault).split()[0])
+
     def status(self) -> str:
         """Return the testbed's status as JSON, with or without problems in it."""
         return self._try("status", "--json").stdout
@@ -255,24 +287,6 @@ class World:
             stderr=subprocess.DEVNULL,
         )
 
-    def kill_rank(self, node: str, rank: int, *, job: str) -> float:
-        """Kill the MPI process of a rank with SIGKILL; return when, in seconds since the epoch."""
-        [pid] = [
-            process["pid"]
-            for process in self._processes(node, job)
-            if process["rank"] == rank
-            and "mgmn_" in process["cmdline"]
-            and "python" in process["name"]
-        ]
-        killed_at = time.time()
-        self.on_node(node, "kill", "-KILL", str(pid))
-        return killed_at
-
-    def _processes(self, node: str, job: str) -> list[dict[str, Any]]:
-        output = self.on_node(node, "python3", "-I", "-S", str(PROBE), "--job", job)
-        found: list[dict[str, Any]] = _document(output)["processes"]
-        return found
-
     def _command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "testbed", *words]
 
@@ -291,9 +305,3 @@ class World:
             text=True,
             timeout=timeout_s,
         )
-
-
-def _document(output: str) -> dict[str, Any]:
-    """Return the probe's document, which comes in parts when it is long."""
-    [document] = read_output(output).documents
-    return dict(document)

@@ -183,6 +183,8 @@ class LeaderRank(Rank):
             return
         if kind == "map":
             self.engine.map_neighbours()
+        elif kind == "step":
+            self.engine.iterate()
         elif kind == "unload":
             self.engine.unload()
         self._done(kind, 0)

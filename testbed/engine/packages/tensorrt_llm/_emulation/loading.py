@@ -18,6 +18,7 @@ from .events import Events
 from .gpu import GpuMemory, visible_gpus
 from .real_gpu import RealGpuMemory
 from .rules import Plan, check_mapping, check_moe
+from .run_faults import RunFaults
 from .shm import ExpertMemory
 from .stop_faults import SLOW_GPU, StopFaults
 from .survivor import leave_behind
@@ -45,6 +46,7 @@ class RankEngine:
         self._experts: ExpertMemory | None = None
         self._started = 0.0
         self.faults = StopFaults()
+        self.run_faults = RunFaults()
 
     def load(self, plan: Plan, on_loaded: OnLoaded, on_failed: OnFailed) -> None:
         """Begin to load; one of the two is called later.
@@ -62,7 +64,9 @@ class RankEngine:
                     action()
                 except Exception as error:  # noqa: BLE001 - the leader is told, whatever it is
                     failed.append(error)
-                    on_failed(self._report(error))
+                    told = self._report(error)
+                    if not self.run_faults.fail_init_silent:
+                        on_failed(told)
 
             return run
 
@@ -70,6 +74,7 @@ class RankEngine:
         try:
             seconds = settings.load_seconds(self._world.rank)
             self.faults = settings.stop_faults(self._world.rank)
+            self.run_faults = settings.run_faults(self._world.rank)
         except ValueError as error:
             on_failed(self._report(error))
             return
@@ -80,6 +85,13 @@ class RankEngine:
         """Map the expert memory of this node's other ranks; all of them have made theirs."""
         if self._experts is not None:
             self._experts.map_neighbours()
+
+    def iterate(self) -> None:
+        """Take part in one iteration: nothing is computed, but it may be the one that crashes."""
+        if settings.run_faults(self._world.rank).crash:
+            logger.error("CUDA error: an illegal memory access was encountered")
+            logger.error("Forcing process exit after fatal TRT-LLM engine error.")
+            os._exit(1)
 
     def unload(self) -> None:
         """Give everything back, in order, but for what this rank is to do wrong."""
@@ -118,6 +130,8 @@ class RankEngine:
 
     def _prepare(self, plan: Plan, weights_mib: int) -> None:
         check_mapping(plan)
+        if self.run_faults.fail_init or self.run_faults.fail_init_silent:
+            raise RuntimeError("CUDA error: invalid device ordinal")
         gpus = visible_gpus()
         if not gpus:
             raise RuntimeError("Found no NVIDIA driver on your system.")

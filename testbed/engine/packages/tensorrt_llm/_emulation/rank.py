@@ -96,6 +96,7 @@ class WorkerRank(Rank):
             self.engine.map_neighbours()
             self._to_leader.send({"t": "mapped"})
         elif kind == "step":
+            self.engine.iterate()
             self._to_leader.send({"t": "stepped", "round": message["round"]})
         elif kind == "kv":
             self.transceiver.take(message)

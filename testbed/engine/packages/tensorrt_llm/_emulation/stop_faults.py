@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from .fault_list import faults_for
+
 KEEP_SHM = "keep-shm"
 KEEP_GPU = "keep-gpu"
 KEEP_GPU_UNMARKED = "keep-gpu-unmarked"
@@ -40,14 +42,9 @@ class StopFaults:
 def parse_stop_faults(text: str, rank: int) -> StopFaults:
     """Return the faults of one rank; raise ValueError for what is not in the grammar."""
     faults = StopFaults()
-    for part in filter(None, text.split(",")):
-        key, separator, fault = part.strip().rpartition("=")
-        if separator and not key.isdigit():
-            raise ValueError(f"expected [RANK=]FAULT, got rank {key!r}")
-        # Parsed for every rank: a slip is told, whomever it was meant for.
+    for fault, mine in faults_for(text, rank):
         changed = _with_fault(faults, fault)
-        if not separator or int(key) == rank:
-            faults = changed
+        faults = changed if mine else faults
     return faults
 
 

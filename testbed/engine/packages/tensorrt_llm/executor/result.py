@@ -79,6 +79,8 @@ class GenerationResult:
         self._turn = asyncio.Lock()
         self._next_due = 0.0
         self._told_end = False
+        self.truncate_after: int | None = None
+        """Tokens after which it ends without a reason; None: never."""
         self._error: BaseException | None = None
 
     @property
@@ -122,6 +124,7 @@ class GenerationResult:
                 raise StopAsyncIteration
             try:
                 await self._until_news()
+                self._end_early()
                 if self.finished:
                     self._told_end = True
                     await self._hand_over()
@@ -169,6 +172,13 @@ class GenerationResult:
             if self._grow(loop.time()) and (self._streaming or self.finished):
                 return
         self._raise_error()
+
+    def _end_early(self) -> None:
+        """Raise StopAsyncIteration when the answer is to be cut off here."""
+        limit = self.truncate_after
+        if limit is not None and len(self.outputs[0].token_ids) > limit:
+            self._told_end = True
+            raise StopAsyncIteration
 
     async def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._ticket = self._serving.scheduler.enter(self._need)

@@ -16,7 +16,7 @@ from typing_extensions import Self
 from .._emulation import settings
 from .._emulation.answers import Vocabulary
 from .._emulation.gpu import visible_gpus
-from .._emulation.model_files import read_shape, resolve_model
+from .._emulation.model_files import check_shards, read_shape, resolve_model
 from ..disaggregated_params import DisaggregatedParams
 from ..executor import stats
 from ..executor.choice import Choice
@@ -25,6 +25,7 @@ from ..executor.proxy import GenerationExecutorProxy, Loaded, step_together
 from ..executor.result import GenerationResult, Pace, RequestOutput, Serving
 from ..executor.scheduler import Need, Scheduler
 from ..executor.transfers import Transfers
+from ..executor.utils import RequestError
 from ..logger import logger
 from ..sampling_params import SamplingParams
 from ..scheduling_params import SchedulingParams
@@ -46,8 +47,11 @@ class BaseLLM:
         )
         self._executor: GenerationExecutorProxy | None = None
         self.args = self._parse(model, arguments)
+        if settings.run_faults(0).exit_early:
+            os._exit(0)
         self._folder = resolve_model(self.args.model)
         self._shape = read_shape(self._folder)
+        check_shards(self._folder)
         self._vocabulary = Vocabulary.from_folder(self._folder)
         self.max_seq_len = self.args.max_seq_len or self._shape.max_position_embeddings
         pace = Pace(settings.first_token_s(), settings.inter_token_s(), self.args.stream_interval)
@@ -88,6 +92,9 @@ class BaseLLM:
     ) -> GenerationResult:
         """Take one request; raise RequestError when it can never be served."""
         self._require_executor()
+        faults = settings.run_faults(0)
+        if faults.zombie:
+            raise RequestError("Executor worker returned error: the request could not be scheduled")
         params = sampling_params or SamplingParams()
         prompt = self._prompt_tokens(inputs)
         request_id = next(self._ids)
@@ -119,6 +126,7 @@ class BaseLLM:
             handoff=handoff,
             perf_metrics=params.return_perf_metrics or self.args.return_perf_metrics,
         )
+        result.truncate_after = faults.truncate_after
         self._results.add(result)
         return result
 

@@ -1,0 +1,69 @@
+"""What each fault's run said, kept as one file a fault until the track record is written."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.settings import PROJECT_ROOT
+from testbed.faults.fault import Fault
+from tests.harness.faults.outcome import Outcome
+
+FOLDER = PROJECT_ROOT / "runs" / "faults"
+WORDS = 240
+"""Characters of the first cause that the record shows."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault as it was told; ``missed`` is what was not said as it must be."""
+
+    name: str
+    expected: Sequence[str]
+    verdict: str
+    said: str
+    detected_after_s: float | None
+    seconds: float
+    missed: Sequence[str]
+    day: str
+
+
+def write_row(fault: Fault, outcome: Outcome, missed: Sequence[str]) -> None:
+    """Keep what a run said of a fault."""
+    row = Row(
+        name=fault.name,
+        expected=fault.said.verdict,
+        verdict=outcome.verdict,
+        said=anonymous(outcome.cause),
+        detected_after_s=outcome.detected_after_s,
+        seconds=outcome.seconds,
+        missed=missed,
+        day=time.strftime("%Y-%m-%d", time.gmtime()),
+    )
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(asdict(row), indent=1)
+    (FOLDER / f"{fault.name}.json").write_text(f"{text}\n", encoding="utf-8")
+
+
+def read_rows(folder: Path = FOLDER) -> list[Row]:
+    """Return the kept rows in the order of their names."""
+    return [
+        Row(**json.loads(path.read_text(encoding="utf-8")))
+        for path in sorted(folder.glob("*.json"))
+    ]
+
+
+def anonymous(text: str) -> str:
+    """Return the start of a message as one line, without what differs from run to run."""
+    for pattern, word in (
+        (re.escape(str(PROJECT_ROOT)), "<checkout>"),
+        (r"/var/tmp/faults-\d+/runs/run-\d+", "<run>"),
+        (r"\d{8}T\d{6}-\d+-[0-9a-f]{4}", "<id>"),
+        (r"\s+", " "),
+    ):
+        text = re.sub(pattern, word, text)
+    return text.strip() if len(text) <= WORDS else f"{text[:WORDS].strip()} ..."

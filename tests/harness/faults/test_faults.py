@@ -1,0 +1,36 @@
+"""Every fault of the library is told by class, cause and place, and in time."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.faults.fault import Fault
+from testbed.faults.table import faults
+from tests.harness.faults.known_misses import KNOWN_MISSES
+from tests.harness.faults.outcome import missed
+from tests.harness.faults.results import write_row
+from tests.harness.faults.world import FaultWorld
+
+pytestmark = [pytest.mark.testbed, pytest.mark.slow, pytest.mark.faults]
+
+
+class Missed(AssertionError):
+    """The run told the fault otherwise than it must."""
+
+
+def _parameter(fault: Fault) -> object:
+    """Return a parameter; of a known miss, one that is expected to fail for this reason alone."""
+    reason = KNOWN_MISSES.get(fault.name)
+    expected = pytest.mark.xfail(strict=True, raises=Missed, reason=reason or "")
+    return pytest.param(fault, id=fault.name, marks=[expected] if reason else [])
+
+
+@pytest.mark.parametrize("fault", [_parameter(fault) for fault in faults().values()])
+def test_fault_is_told(fault_world: FaultWorld, fault: Fault) -> None:
+    """The library's file of the fault has what must be said."""
+    outcome = fault_world.show(fault)
+    wrong = missed(outcome, fault.said)
+    write_row(fault, outcome, wrong)
+
+    if wrong:
+        raise Missed(f"{'; '.join(wrong)}. It said: {outcome.cause[:1500]}")
