@@ -11,8 +11,9 @@ LEADERS_WORDS = (
     "the last words of the leader are quoted, and not those of the rank that failed first; "
     "its log has the cause"
 )
-ASSERTED = "a fact about nodes is held by an assertion, which is about the product: class FAIL"
-MODEL_FILES = "preflight looks for the model's folder and config.json, and for no other file of it"
+MODEL_FILES = (
+    "preflight asks for the model's config.json, index and shards, and not for its tokenizer"
+)
 NO_WATCHER = (
     "nobody watches while a request is under way: a request that is not answered is waited for "
     "with its whole budget, 120 s"
@@ -32,8 +33,6 @@ KNOWN_MISSES: dict[str, str] = {
     "fatal-cuda-error": LEADERS_WORDS,
     "frontend-frozen": "the message names a URL that does not answer, and not the frontend",
     "gpu-memory-taken-late": LEADERS_WORDS,
-    "gpu-missing": ASSERTED,
-    "gpu-of-another-model": f"{ASSERTED}; the kinds are compared without their nodes",
     "image-unreadable-on-a-node": (
         "what Pyxis refuses is CONFIG, also on one node of several, and the node is not named"
     ),
@@ -41,23 +40,18 @@ KNOWN_MISSES: dict[str, str] = {
     "kv-transfer-stuck": "a status of 500 is shown, and not the words of the decode worker",
     "lease-lost": "the frontend's own words on its lease are not quoted, only its exit code",
     "model-file-missing": MODEL_FILES,
-    "model-shard-missing": MODEL_FILES,
     "nats-killed": SERVICES_STEP,
     "node-cut-off": NO_WATCHER,
     "node-down": JOB_ENDED,
-    "node-drained": "the states of the nodes are not looked at",
-    "other-driver": f"{ASSERTED}; the kinds are compared without their nodes",
     "proxy-in-the-environment": (
-        "a proxy of the shell reaches Dynamo's processes, and no preflight names it"
+        "a proxy of the shell reaches Dynamo's processes: preflight says so, and fails nothing"
     ),
     "rank-fails-init": LEADERS_WORDS,
     "rank-hangs-loading": "a rank that does not go on is noticed when START_TIMEOUT_S is over",
-    "shm-too-small": "a bus error is the product's fault, whatever is free in /dev/shm",
     "rank-fails-init-silent": (
         "a rank that failed and lives is not noticed: the wait ends with START_TIMEOUT_S; "
         "the rank is counted as missing, and its error is not quoted"
     ),
     "walltime": JOB_ENDED,
-    "wrong-head-address": "a loopback address for several nodes is not refused before the start",
     "zombie-from-the-start": "a status of 500 is shown with its body, and not the engine's words",
 }

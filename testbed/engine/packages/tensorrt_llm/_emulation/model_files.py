@@ -69,7 +69,7 @@ def read_shape(folder: Path) -> ModelShape:
 def check_shards(folder: Path) -> None:
     """Raise FileNotFoundError for a weight file that the model's index names and that is missing.
 
-    A folder without an index is the testbed's own model, which has no weights.
+    A folder without an index has its weights in one file, or none.
     """
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
