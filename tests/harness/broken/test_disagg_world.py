@@ -45,9 +45,10 @@ def test_previous_deployment_on_a_node_is_named(world: World) -> None:
 
 def test_worker_of_another_deployment_in_our_discovery_is_named(world: World) -> None:
     """An instance from a stranger's node in our etcd: CONFIG, before the first worker starts."""
-    run = world.start_suite(*MIXED, mark="disagg")
-    run.wait_for_log("logs/disagg-mixed/frontend.out.log", "etcd and NATS serve")
-    with world.broken_by("stale-instance"):
+    with world.prepared("stale-instance"):
+        run = world.start_suite(*MIXED, mark="disagg")
+        run.wait_for_log("logs/disagg-mixed/frontend.out.log", "etcd and NATS serve")
+        world.inject("stale-instance")
         ended = run.end()
 
     assert ended.verdict["verdict"] == "CONFIG"
