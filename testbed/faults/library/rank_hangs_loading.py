@@ -15,6 +15,6 @@ FAULT = Fault(
     inject=freeze(RANK, rank=2),
     run=Run(
         tests="agg-replicas and registration",
-        variables={"START_TIMEOUT_S": "20", "EMULATED_TRTLLM_LOAD_S": "8"},
+        variables={"START_TIMEOUT_S": "30", "EMULATED_TRTLLM_LOAD_S": "8"},
     ),
 )

@@ -49,9 +49,10 @@ def test_worker_of_another_deployment_in_our_discovery_is_named(world: World) ->
     When the instance comes is up to the machine: before the look that precedes the workers, or
     while they load.
     """
-    run = world.start_suite(*MIXED, mark="disagg")
-    run.wait_for_log("logs/disagg-mixed/frontend.out.log", "etcd and NATS serve")
-    with world.broken_by("stale-instance"):
+    with world.prepared("stale-instance"):
+        run = world.start_suite(*MIXED, mark="disagg")
+        run.wait_for_log("logs/disagg-mixed/frontend.out.log", "etcd and NATS serve")
+        world.inject("stale-instance")
         ended = run.end()
 
     assert ended.verdict["verdict"] == "CONFIG"
