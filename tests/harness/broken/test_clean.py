@@ -30,6 +30,7 @@ def test_clean_lists_and_ends_what_a_run_without_guards_left(world: World) -> No
         run = world.start_suite("-k", "registration or streaming", before=shell.before)
         run.wait_for_event("workers ready")
         owner = owned(run)
+        owner.signal(world, "STOP")  # alive, and posts no guards anew for its next deployment
         job = ("--job", owner.job, "--runs", str(run.run_dir.parent))
         with stranger_on(world, "node3"):
             alive = _clean(world, *job)
