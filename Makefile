@@ -22,7 +22,7 @@ qualify-disagg: ## the same for prefill and decode workers: pytest -m disagg --n
 soak: ## one small deployment made and stopped CYCLES times (default 25): nothing may drift
 	@ci/verb.sh soak "$(CYCLES)"
 
-faults: ## break a testbed in every way of testbed/faults, and write docs/track-record.md (20 min)
+faults: ## break a testbed in every way of testbed/faults, and write docs/track-record.md (35 min)
 	@ci/verb.sh faults
 
 test: ## lint, types, tests of the suite itself, then both jobs of the suite on the testbed

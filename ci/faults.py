@@ -10,7 +10,7 @@ from pathlib import Path
 from ci.stages import Stages, Stopped
 
 BIN = Path(sys.executable).parent
-FAULTS_TIMEOUT_S = 2400.0
+FAULTS_TIMEOUT_S = 3600.0
 RECORD_TIMEOUT_S = 60.0
 
 
