@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from testbed.cluster.errors import TestbedError
@@ -20,6 +20,8 @@ class Active:
     name: str
     at: float
     undo: tuple[Undo, ...]
+    testbed: str = ""
+    """Which testbed it was provoked in: one that was taken down takes its processes along."""
 
 
 def inject(bed: Bed, fault: Fault) -> float:
@@ -41,20 +43,30 @@ def prepare(bed: Bed, fault: Fault) -> None:
 def _note(bed: Bed, fault: Fault, act: Inject) -> float:
     undo = tuple(act(bed))
     at = time.time()
-    _write(bed.state, [*active(bed.state), Active(fault.name, at, undo)])
+    _write(bed.state, [*active(bed.state), Active(fault.name, at, undo, bed.identity)])
     return at
 
 
 def clear(bed: Bed) -> list[str]:
-    """Take everything away, the latest first; return what failed, in words."""
-    found = active(bed.state)
-    failed = [
-        words
-        for each in reversed(found)
-        for undo in reversed(each.undo)
-        if (words := bed.undo(undo))
-    ]
-    _file(bed.state).unlink(missing_ok=True)
+    """Take everything away, the latest first; return what failed, in words, to be tried again.
+
+    Of a testbed that has been taken down since, only what outlives it is there to be taken away.
+    """
+    failed: list[str] = []
+    kept: list[Active] = []
+    for each in reversed(active(bed.state)):
+        left: list[Undo] = []
+        same = each.testbed == bed.identity
+        for undo in (undo for undo in reversed(each.undo) if same or undo.outlives):
+            if words := bed.undo(undo):
+                failed.append(words)
+                left.insert(0, undo)
+        if left:
+            kept.insert(0, replace(each, undo=tuple(left)))
+    if kept:
+        _write(bed.state, kept)
+    else:
+        _file(bed.state).unlink(missing_ok=True)
     return failed
 
 
@@ -69,6 +81,7 @@ def active(state: StateFolder) -> list[Active]:
             each["name"],
             each["at"],
             tuple(Undo(undo["host"], tuple(undo["command"])) for undo in each["undo"]),
+            each["testbed"],
         )
         for each in entries
     ]

@@ -24,6 +24,15 @@ class Undo:
     host: str
     command: tuple[str, ...]
 
+    @property
+    def outlives(self) -> bool:
+        """Whether what it takes away outlives a testbed: a file of the shared folder.
+
+        All else (processes, mounts, addresses) ends with the testbed in which it was provoked.
+        """
+        below = any(word.startswith("/srv/") for word in self.command)
+        return below and self.command[0] in {"rm", "mv"}
+
 
 @dataclass(frozen=True)
 class Found:
@@ -42,6 +51,8 @@ class Bed:
     def __init__(self, state: StateFolder, tree: Tree) -> None:
         self.state = state
         self._tree = tree
+        self.identity = f"{tree.record.anchor_pid}:{tree.record.anchor_start}"
+        """Which testbed it is: of this state folder there is another one after each ``up``."""
 
     @property
     def tree(self) -> Tree:
@@ -100,8 +111,12 @@ class Bed:
         return found
 
     def one(self, words: str, *, node: str = "", rank: int | None = None) -> Found:
-        """Return the first of such processes; raises TestbedError when there is none."""
-        found = self.processes(words, node=node, rank=rank)
+        """Return the first of such processes that is no script around one; raises TestbedError."""
+        found = [
+            each
+            for each in self.processes(words, node=node, rank=rank)
+            if each.command.startswith(("python3 -m", words))
+        ]
         if not found:
             which = f" of rank {rank}" if rank is not None else ""
             raise TestbedError(f"testbed: no process {words!r}{which} runs on {node or 'any node'}")

@@ -64,6 +64,7 @@ def _command(fault: Fault) -> str:
     """Return the suite's command that shows a fault."""
     run = fault.run
     variables = [f"{name}={value}" for name, value in run.variables.items()]
+    suite = ["env", *variables, "pytest", "-m", run.mark, "--nodes", "4", "-k", run.tests]
     return shlex.join(
-        ["env", *variables, "pytest", "-m", run.mark, "--nodes", "4", "-k", run.tests]
+        ["python", "-m", "testbed", "run", "--nodes", "4", *run.options, "--", *suite]
     )

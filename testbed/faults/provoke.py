@@ -32,20 +32,11 @@ def on_node(host: str, *command: str, undo: Sequence[str] = ()) -> Inject:
 def signal_to(
     number: signal.Signals, words: str, *, node: str = "", rank: int | None = None
 ) -> Inject:
-    """Send a signal to the first process whose command line begins with the words."""
+    """Send a signal to the first process whose command line begins with the words.
 
-    def inject(bed: Bed) -> list[Undo]:
-        found = [
-            each
-            for each in bed.processes(words, node=node, rank=rank)
-            if each.command.startswith(("python3 -m", words))
-        ]
-        if not found:
-            whose = "" if rank is None else f" of rank {rank}"
-            raise TestbedError(f"testbed: no process {words!r}{whose} on {node or 'any node'}")
-        return bed.signal(found[0], number)
-
-    return inject
+    Those of a Python module may stand after ``python3 -m``.
+    """
+    return lambda bed: bed.signal(bed.one(words, node=node, rank=rank), number)
 
 
 def kill(words: str, *, node: str = "", rank: int | None = None) -> Inject:
@@ -65,10 +56,20 @@ def tell_engine(*, node: str = "all", **variables: str) -> Inject:
         file = f"{ENGINE_FOLDER}/{node}.env"
         lines = "".join(f"{name}={value}\n" for name, value in variables.items())
         write = 'mkdir -p "$1" && printf %s "$3" >"$2.new" && mv "$2.new" "$2"'
+        _refuse_second(bed, LOGIN_NAME, file)
         bed.on(LOGIN_NAME, "sh", "-c", write, "sh", ENGINE_FOLDER, file, lines)
         return [Undo(LOGIN_NAME, ("rm", "-f", file))]
 
     return inject
+
+
+def _refuse_second(bed: Bed, host: str, path: str) -> None:
+    """Raise TestbedError where a file of an earlier fault is there: its original would be lost."""
+    if bed.on(host, "sh", "-c", 'test ! -e "$1" || echo there', "sh", path).strip():
+        raise TestbedError(
+            f"testbed: a fault of this kind is provoked already ({path} on {host}); "
+            "`python -m testbed fault clear` first"
+        )
 
 
 def shared_file(path: str, text: str) -> Inject:
@@ -143,10 +144,18 @@ def etcd(*words: str) -> Inject:
 
 
 def together(*injects: Inject) -> Inject:
-    """Provoke several things as one fault."""
+    """Provoke several things as one fault; if one cannot be, those before it are taken away."""
 
     def inject(bed: Bed) -> list[Undo]:
-        return [undo for each in injects for undo in each(bed)]
+        undo: list[Undo] = []
+        try:
+            for each in injects:
+                undo += each(bed)
+        except BaseException:
+            for done in reversed(undo):
+                bed.undo(done)
+            raise
+        return undo
 
     return inject
 
@@ -178,6 +187,7 @@ def changed_gpus(node: str, change: str) -> Inject:
     path = "/run/emulated-gpu/gpus.json"
 
     def inject(bed: Bed) -> list[Undo]:
+        _refuse_second(bed, node, f"{path}.kept")
         bed.on(node, "cp", path, f"{path}.kept")
         undo = [Undo(node, ("mv", f"{path}.kept", path))]
         bed.on(node, "python3", "-I", "-c", _CHANGE_GPUS, change)

@@ -10,7 +10,7 @@ FAULT = Fault(
     (23,),
     "A node shows one GPU less than the others.",
     Layer.NODE,
-    Said((INFRA,), patterns=("(?i)gpu",), node="node2"),
+    Said((INFRA,), patterns=("shows 3",), node="node2"),
     inject=changed_gpus("node2", 'facts["gpus"].pop()'),
     run=Run(tests="preflight or (agg-replicas and registration)", variables={}),
 )

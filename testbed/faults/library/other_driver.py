@@ -10,7 +10,7 @@ FAULT = Fault(
     (23,),
     "A node has another driver than the others.",
     Layer.NODE,
-    Said((INFRA, CONFIG), patterns=("570",), node="node3"),
+    Said((INFRA, CONFIG), patterns=("driver 570",), node="node3"),
     inject=changed_gpus("node3", 'facts.update(driver_version="570.86.10")'),
     run=Run(tests="preflight or (agg-replicas and registration)", variables={}),
 )

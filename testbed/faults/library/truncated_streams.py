@@ -10,7 +10,7 @@ FAULT = Fault(
     (58,),
     "Streams end after a few tokens, without a reason.",
     Layer.ENGINE,
-    Said((FAIL,), patterns=("finish_reason|broke off|ended",), within_s=5.0),
+    Said((FAIL,), patterns=("finish_reason",), within_s=5.0),
     moment=Moment.SERVING,
     inject=tell_engine(EMULATED_TRTLLM_FAULT="truncate:2"),
 )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from tensorrt_llm._emulation import settings
-from tensorrt_llm._emulation.model_files import check_shards
 from tensorrt_llm._emulation.run_faults import RunFaults, parse_run_faults
 from tensorrt_llm._emulation.told import environment
 
@@ -44,13 +43,3 @@ def test_files_win_over_the_environment_and_a_nodes_over_all(
     told = environment(tmp_path)
 
     assert (told["A"], told["B"], told["C"]) == ("environment", "all", "node")
-
-
-def test_a_shard_that_the_index_names_must_be_there(tmp_path: Path) -> None:
-    check_shards(tmp_path)
-    index = '{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}'
-    (tmp_path / "model.safetensors.index.json").write_text(index)
-    (tmp_path / "model-1.safetensors").touch()
-
-    with pytest.raises(FileNotFoundError, match=r"model-2\.safetensors"):
-        check_shards(tmp_path)

@@ -25,7 +25,7 @@ EXIT_CODES = {
 """Of pytest by class (README.md)."""
 
 TERMINATED = 143
-"""Exit code of a run that SIGTERM ended, whatever its class."""
+"""Exit code of a run that SIGTERM cut short, whatever its class."""
 
 _SEVERAL_NODES = re.compile(r"\(step [^)]*,[^)]*,[^)]*\)|\bof node\d+(, node\d+)+")
 
@@ -39,6 +39,7 @@ class Outcome:
     cause: str
     detected_after_s: float | None
     seconds: float
+    cut_short: bool = False
 
 
 def outcome_of(run: SuiteRun, at: float | None) -> Outcome:
@@ -52,6 +53,7 @@ def outcome_of(run: SuiteRun, at: float | None) -> Outcome:
         cause=_first_cause(found),
         detected_after_s=None if at is None or detected is None else round(detected - at, 1),
         seconds=float(found.get("seconds", 0.0)),
+        cut_short=found.get("finished") is False,
     )
 
 
@@ -68,7 +70,8 @@ def missed(outcome: Outcome, said: Said) -> list[str]:
     wrong = []
     if outcome.verdict not in said.verdict:
         wrong.append(f"class {outcome.verdict} instead of {' or '.join(said.verdict)}")
-    if outcome.exit_code not in {TERMINATED, EXIT_CODES.get(outcome.verdict)}:
+    allowed = {EXIT_CODES.get(outcome.verdict), *([TERMINATED] if outcome.cut_short else [])}
+    if outcome.exit_code not in allowed:
         wrong.append(f"exit code {outcome.exit_code} with class {outcome.verdict}")
     wrong += [
         f"{pattern!r} is not in the first cause"

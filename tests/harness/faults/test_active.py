@@ -13,13 +13,15 @@ from testbed.cluster.paths import STATE_VARIABLE, StateFolder
 from testbed.faults.active import active, clear, inject, prepare
 from testbed.faults.bed import Bed, Undo
 from testbed.faults.fault import Fault, Layer, Said
+from testbed.faults.provoke import together
 
 
 class Record(Bed):
     """A bed on which nothing is done; it keeps what was taken away, and fails at some of it."""
 
-    def __init__(self, root: Path, *, stuck: str = "") -> None:
+    def __init__(self, root: Path, *, stuck: str = "", identity: str = "1:1") -> None:
         self.state = StateFolder(root)
+        self.identity = identity
         self.undone: list[Undo] = []
         self._stuck = stuck
 
@@ -57,6 +59,34 @@ def test_what_cannot_be_taken_away_is_told_and_holds_up_nothing(tmp_path: Path) 
 
     assert clear(bed) == ["stuck"]
     assert len(bed.undone) == 2
+    assert [undo.host for each in active(bed.state) for undo in each.undo] == ["node2"]
+    assert clear(bed) == ["stuck"], "it is tried again"
+
+
+def test_of_a_testbed_that_was_taken_down_only_shared_files_are_taken_away(tmp_path: Path) -> None:
+    """Its processes are dead, and their numbers may be those of others by now."""
+    shared = Undo("login", ("rm", "-f", "/srv/emulated-trtllm/all.env"))
+    undo = [Undo("node1", ("sh", "-c", "kill -KILL 7")), shared]
+    said = Said(("FAIL",), node="node1")
+    fault = Fault("x", (), "Something breaks.", Layer.NODE, said, inject=lambda _: undo)
+    inject(Record(tmp_path), fault)
+    later = Record(tmp_path, identity="2:2")
+
+    assert clear(later) == []
+    assert later.undone == [shared]
+    assert active(later.state) == []
+
+
+def test_what_came_before_a_part_that_fails_is_taken_away(tmp_path: Path) -> None:
+    bed, first = Record(tmp_path), Undo("node1", ("true",))
+
+    def fails(_: Bed) -> list[Undo]:
+        raise TestbedError("no such process")
+
+    with pytest.raises(TestbedError, match="no such process"):
+        together(lambda _: [first], fails)(bed)
+
+    assert bed.undone == [first]
 
 
 def test_a_fault_of_variables_alone_cannot_be_provoked(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from harness.deadline import Deadline, wait_until
@@ -78,11 +77,19 @@ class FaultWorld(World):
 
     def make_clean(self) -> None:
         """Take the fault away; bring the testbed up anew if anything is left on it."""
-        with suppress(AssertionError):  # what cannot be taken away is seen by the next line
+        try:
             self._call("fault", "clear")
+        except AssertionError:  # something stays that no status shows
+            self._anew()
+            return
         if not wait_until(self._clean, Deadline.after(GONE_S if self._only_jobs() else 2.0)):
-            self.down()
-            self.up()
+            self._anew()
+
+    def _anew(self) -> None:
+        """Bring the testbed up anew; what outlives it in the shared folder is taken away then."""
+        self.down()
+        self.up()
+        self._call("fault", "clear")
 
     def _only_jobs(self) -> bool:
         return not json.loads(self.status()).get("problems", ["down"])

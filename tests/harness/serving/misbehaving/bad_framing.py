@@ -6,9 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 
 from tests.harness.serving.misbehaving.hooks import Misbehaviour, Pause, Reset, Step, Table, Turn
-from tests.harness.serving.misbehaving.reply import encoded
-
-DONE = b"data: [DONE]\n\n"
+from tests.harness.serving.misbehaving.reply import DONE, encoded
 
 Steps = Callable[[Iterator[Step], Turn], Iterable[Step]]
 

@@ -11,6 +11,9 @@ JSON_TYPE = "application/json"
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
+DONE = b"data: [DONE]\n\n"
+"""The last event of an honest stream."""
+
 
 @dataclass(frozen=True)
 class Reply:

@@ -21,7 +21,7 @@ from tests.harness.serving.misbehaving.hooks import (
     Step,
     Turn,
 )
-from tests.harness.serving.misbehaving.reply import Refused, Reply, encoded
+from tests.harness.serving.misbehaving.reply import DONE, Refused, Reply, encoded
 from tests.harness.serving.misbehaving.shapes import chunks, shape_of, usage_of, whole
 from tests.harness.serving.misbehaving.wire import (
     HEAD_LIMIT_BYTES,
@@ -33,8 +33,6 @@ from tests.harness.serving.misbehaving.wire import (
 CHAT = "/v1/chat/completions"
 PLAIN = "/v1/completions"
 METHODS = {CHAT: "POST", PLAIN: "POST", "/v1/models": "GET", "/health": "GET", "/live": "GET"}
-
-DONE = b"data: [DONE]\n\n"
 
 
 class Server:

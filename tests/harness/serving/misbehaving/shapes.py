@@ -8,9 +8,8 @@ from zlib import crc32
 
 from tests.harness.serving.misbehaving.ask import Ask
 from tests.harness.serving.misbehaving.choices import Choice
+from tests.harness.serving.misbehaving.hooks import Json
 from tests.harness.serving.misbehaving.logprobs import chat_logprobs, plain_logprobs
-
-Json = dict[str, Any]
 
 
 class Shape(Protocol):

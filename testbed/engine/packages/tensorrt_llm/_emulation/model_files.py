@@ -66,20 +66,6 @@ def read_shape(folder: Path) -> ModelShape:
     )
 
 
-def check_shards(folder: Path) -> None:
-    """Raise FileNotFoundError for a weight file that the model's index names and that is missing.
-
-    A folder without an index has its weights in one file, or none.
-    """
-    index = folder / "model.safetensors.index.json"
-    if not index.is_file():
-        return
-    names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    for name in sorted(names):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"No such file or directory: {str(folder / name)!r}")
-
-
 def _is_fp4(folder: Path) -> bool:
     path = folder / "hf_quant_config.json"
     return path.is_file() and "FP4" in path.read_text(encoding="utf-8").upper()

@@ -16,7 +16,7 @@ from typing_extensions import Self
 from .._emulation import settings
 from .._emulation.answers import Vocabulary
 from .._emulation.gpu import visible_gpus
-from .._emulation.model_files import check_shards, read_shape, resolve_model
+from .._emulation.model_files import read_shape, resolve_model
 from ..disaggregated_params import DisaggregatedParams
 from ..executor import stats
 from ..executor.choice import Choice
@@ -51,7 +51,6 @@ class BaseLLM:
             os._exit(0)
         self._folder = resolve_model(self.args.model)
         self._shape = read_shape(self._folder)
-        check_shards(self._folder)
         self._vocabulary = Vocabulary.from_folder(self._folder)
         self.max_seq_len = self.args.max_seq_len or self._shape.max_position_embeddings
         pace = Pace(settings.first_token_s(), settings.inter_token_s(), self.args.stream_interval)
