@@ -12,3 +12,6 @@ FIGURES: Mapping[str, str] = {
     "throughput": "tokens/s",
 }
 """Every figure by name, with its unit."""
+
+MAIN_FIGURES = frozenset({"first_token_p50", "gap_p99", "throughput"})
+"""What the end of a run shows of each crowd; the report and the file have all."""

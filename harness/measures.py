@@ -16,7 +16,8 @@ class Measure:
 
     ``limit`` is the most and ``floor`` the least that is promised, ``None`` if nothing is. ``name``
     completes a sentence ("client-visible window after prefill-1 was killed"), ``where`` is what was
-    measured (a deployment, a topology), and ``note`` what a reader has to know beside it.
+    measured (a deployment, a topology), and ``note`` what a reader has to know beside it. A
+    ``detail`` is for the report and the file; the end of a run does not show it.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Measure:
     where: str = ""
     note: str = ""
     floor: float | None = None
+    detail: bool = False
 
     @property
     def within_limit(self) -> bool:
@@ -72,20 +74,27 @@ class Measures:
         where: str = "",
         note: str = "",
         floor: float | None = None,
+        detail: bool = False,
     ) -> Measure:
         """Keep a figure, write them all, and return it (see :class:`Measure`)."""
-        measure = Measure(name, value, unit, limit=limit, where=where, note=note, floor=floor)
+        bounds = {"limit": limit, "floor": floor}
+        measure = Measure(name, value, unit, where=where, note=note, detail=detail, **bounds)
         self._measures.append(measure)
         self._directory.write_json(MEASURES_FILE, [asdict(each) for each in self._measures])
         return measure
 
-    def lines(self) -> list[str]:
+    def lines(self, *, brief: bool = False) -> list[str]:
         """Return a line for each figure in the order of their coming, the values below each other.
+
+        Of details ``brief`` leaves out those that are within their limits.
 
         ``disagg-scaled: client-visible window after prefill-1 was killed: 9.8 s (limit 15 s; ...)``
         """
-        width = max((len(each.subject) for each in self._measures), default=0)
-        return [f"{each.subject:<{width}} {each.figure}" for each in self._measures]
+        shown = [
+            each for each in self._measures if not (brief and each.detail and each.within_limit)
+        ]
+        width = max((len(each.subject) for each in shown), default=0)
+        return [f"{each.subject:<{width}} {each.figure}" for each in shown]
 
 
 def _with_unit(value: float, unit: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.figures import FIGURES
+from harness.figures import FIGURES, MAIN_FIGURES
 from harness.measures import Measure, Measures
 from harness.references import Reference
 
@@ -27,7 +27,14 @@ def add_figures(
         note = f"reference {known.value:g} {known.unit}" if known else NO_REFERENCE
         limit, floor = (known.upper, known.lower) if known else (None, None)
         measure = measures.add(
-            name, value, FIGURES[figure], where=where, note=note, limit=limit, floor=floor
+            name,
+            value,
+            FIGURES[figure],
+            where=where,
+            note=note,
+            limit=limit,
+            floor=floor,
+            detail=known is None and figure not in MAIN_FIGURES,
         )
         kept.append(measure)
     return kept

@@ -63,6 +63,7 @@ def cut_short(verdict: Mapping[str, Any]) -> bool:
 def counts_text(verdict: Mapping[str, Any]) -> str:
     """Return ``34 passed, 0 failed, 0 not run``; a count that is missing is said to be unknown.
 
+    With ``, 2 skipped`` where tests were skipped: what they are about was not proved.
     Of a run that was cut short also ``1 interrupted, 12 never ran``.
     """
     if cut_short(verdict):
@@ -70,4 +71,6 @@ def counts_text(verdict: Mapping[str, Any]) -> str:
     counts = verdict.get("counts")
     known: Mapping[str, Any] = counts if isinstance(counts, dict) else {}
     words = {"passed": "passed", "failed": "failed", "not_run": "not run"}
+    if known.get("skipped"):
+        words["skipped"] = "skipped"
     return ", ".join(f"{known.get(key, 'unknown')} {word}" for key, word in words.items())

@@ -35,6 +35,7 @@ def test_figure_is_in_the_file_as_soon_as_it_is_added(directory: RunDirectory) -
             "where": "disagg-scaled",
             "note": "lease 10 s",
             "floor": None,
+            "detail": False,
         }
     ]
     assert both[:1] == first
@@ -46,6 +47,21 @@ def test_line_says_where_what_how_much_and_the_limit(directory: RunDirectory) ->
     measures.add(WINDOW, 9.8, "s", limit=15, where="disagg-scaled", note="lease 10 s")
 
     assert measures.lines() == [f"disagg-scaled: {WINDOW}: 9.8 s (limit 15 s; lease 10 s)"]
+
+
+def test_details_are_left_out_of_the_brief_lines_while_they_keep_their_limits(
+    directory: RunDirectory,
+) -> None:
+    measures = Measures(directory)
+    measures.add("whole_p90 at 8", 0.2, "s", detail=True)
+    measures.add("whole_p99 at 8", 9.0, "s", limit=1, detail=True)
+    measures.add("throughput at 8", 300, "tokens/s")
+
+    assert [line.partition(":")[0] for line in measures.lines(brief=True)] == [
+        "whole_p99 at 8",
+        "throughput at 8",
+    ]
+    assert len(measures.lines()) == 3
 
 
 def test_values_stand_below_each_other(directory: RunDirectory) -> None:
