@@ -43,14 +43,22 @@ class Rejudged:
 
     @property
     def cleared(self) -> tuple[str, ...]:
-        """Tests that failed by findings which nobody makes any more."""
+        """Tests that failed by findings which nobody makes any more.
+
+        They count as not run: the failure had kept the rest of the test from being asked.
+        """
         return tuple(test for test in self.before if test in self.failed and test not in self.found)
 
     @property
     def counts(self) -> RunCounts:
         """The counts of the run, with the tests moved over that are judged otherwise now."""
-        told, more = counts_of(self.told), len(self.newly_failed) - len(self.cleared)
-        return replace(told, passed=max(0, told.passed - more), failed=max(0, told.failed + more))
+        told, worse, cleared = counts_of(self.told), len(self.newly_failed), len(self.cleared)
+        return replace(
+            told,
+            passed=max(0, told.passed - worse),
+            failed=max(0, told.failed + worse - cleared),
+            not_run=told.not_run + cleared,
+        )
 
     @property
     def verdict(self) -> VerdictClass:
@@ -67,7 +75,7 @@ class Rejudged:
             yield f"passed in the run, fails now: {test}"
             yield from (f"  {finding}" for finding in self.found[test][:SHOWN])
         for test in self.cleared:
-            yield f"failed in the run, nothing is found now: {test}"
+            yield f"failed in the run, nothing is found now, the rest of it never ran: {test}"
             yield from (f"  then: {finding}" for finding in self.before[test][:SHOWN])
         wrong = sum(map(len, self.found.values()))
         yield f"{self.judged} judgements made again: {wrong} findings in {len(self.found)} tests"

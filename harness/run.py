@@ -180,6 +180,7 @@ class QualificationRun:
             clients=LOAD_CLIENTS,
             timeout_s=REQUEST_TIMEOUT_S,
             sink=self.records,
+            stall_limit_s=self.settings.stall_limit_s,
         )
         return load.__enter__()
 
@@ -300,9 +301,10 @@ class QualificationRun:
         plan = self.plan.deployment(name)
         if plan.placement.topology.disaggregated:
             self.reach(name)
-        warm_up = WarmUp(self.measures, where=name)
+        plan = plan.again(generation) if generation else plan
+        warm_up = WarmUp(self.measures, where=plan.name)
         deployment = Deployment(
-            plan.again(generation) if generation else plan,
+            plan,
             slurm=self.slurm,
             directory=self.directory,
             ask=lambda request: warm_up.note(self.ask(request, timeout_s=CANARY_TIMEOUT_S)),

@@ -17,6 +17,10 @@ LOGS = PurePosixPath("/qualify/logs")
 SCRIPTS_SOURCE = PROJECT_ROOT / "harness" / "dynamo" / "scripts"
 
 
+MPI_TYPE = "pmix"
+"""What a worker's step is started with (``srun --mpi``)."""
+
+
 @dataclass(frozen=True)
 class LaunchContext:
     """What all steps of one deployment share; ``name`` is its name, ``log_folder`` on the host."""
@@ -99,7 +103,7 @@ def worker_step(context: LaunchContext, worker: WorkerPlacement) -> StepSpec:
         tasks_per_node=worker.gpus_per_node,
         command=(str(SCRIPTS / "start_trtllm_worker.sh"),),
         container=_container(context),
-        mpi="pmix",
+        mpi=MPI_TYPE,
         account=settings.account,
         variables={
             **_shared_variables(context),

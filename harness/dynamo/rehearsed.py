@@ -67,7 +67,9 @@ def wrong_variables(rehearsal: Rehearsal) -> Wrong:
         planned = rehearsal.spec.variables[name]
         ranks = _ranks([each.rank for each in who])
         sentences.append(f"{name} {what} in the container of {ranks}, planned is {planned!r}")
-    return Wrong(tuple(sentences), everywhere=True)
+    hosts = {each.host for each in rehearsal.answers}
+    wrong = {each.host for who in seen.values() for each in who}
+    return Wrong(tuple(sentences), everywhere=wrong == hosts)
 
 
 def injected_words(rehearsal: Rehearsal) -> tuple[str, ...]:

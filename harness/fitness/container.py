@@ -74,6 +74,8 @@ class _Container:
         """Ask whether the nodes that balance experts online can hold them."""
         need = self._rehearsal.get().expert_bytes
         nodes, balancing = self._asked.baseline(), balancing_nodes(self._asked)
+        if balancing and need == 0:
+            return Fit(said=("the experts could not be counted: no weights of single experts",))
         refuse(
             short_of_shm(nodes, balancing, expert_bytes=need),
             NodeUnfit,

@@ -23,7 +23,7 @@ class Question(StrEnum):
     GPU_COUNT = "the planned GPUs on every node"
     GPU_KIND = "GPUs of one kind"
     GPU_HEALTH = "healthy GPUs"
-    NVLINK = "one NVLink domain"
+    NVLINK = "one NVLink domain for each worker"
     IMEX = "an IMEX channel on every node"
     MEMORY = "free memory on every node"
     DISK = "room for files on every node"
@@ -47,9 +47,8 @@ TOLD_ONLY = frozenset({Question.CLOCKS, Question.WALLTIME, Question.INJECTED})
 
 @dataclass(frozen=True)
 class Fit:
-    """The answer yes: ``unfit`` is empty, ``said`` has what a reader may want to know."""
+    """The answer yes; ``said`` has what a reader may want to know. A no is an error."""
 
-    unfit: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
 
 

@@ -7,13 +7,11 @@ from functools import partial
 from harness.deadline import Deadline, wait_until
 from harness.dynamo.budget import budget_words, too_little_time
 from harness.dynamo.head_address import wrong_address
+from harness.dynamo.launch import MPI_TYPE
 from harness.errors import EnvironmentUnfit, LaunchUnfit, NodeUnfit
 from harness.fitness.question import Asked, Asks, Fit, Question, refuse
 from harness.nodes.reaching import check_reachable
 from harness.slurm.node_words import NodeRow
-
-MPI_TYPE = "pmix"
-"""What a worker's step is started with (``srun --mpi``)."""
 
 SETTLE_S = 60.0
 """Seconds for nodes to register with a controller that has just been started."""

@@ -1,7 +1,7 @@
 """Pure: whether nodes have the room that a worker needs, and tell one time.
 
 Every function returns what is wrong as sentences, each with its node. What could not be read is no
-fault: :func:`unreadable_room` says it.
+fault, but for folders that do not answer; :func:`unreadable_room` says it.
 """
 
 from __future__ import annotations
@@ -39,8 +39,13 @@ def short_of_memory(snapshot: Snapshot, *, ranks_per_node: int) -> Iterator[str]
 
 
 def short_of_disk(snapshot: Snapshot, limits_mib: Mapping[str, int]) -> Iterator[str]:
-    """Yield nodes with less room than a folder's limit, or that do not see the folder."""
+    """Yield nodes with less room than a folder's limit, or that do not see the folder.
+
+    A node whose folders gave no answer does not see them either: a mount that hangs is one.
+    """
     for name, node in snapshot.nodes.items():
+        if node.folders is None:
+            yield f"{name}: {node.why_unreadable('folders')}"
         for folder in node.folders or ():
             least_mib = limits_mib.get(folder.path, 0)
             if folder.free_mib is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.exchange import Outcome
-from harness.serving.judges import judge_answer
+from harness.serving.judges import STALL_LIMIT_S, judge_answer
 from harness.serving.record import Record
 
 
@@ -20,10 +20,10 @@ class Account:
     failed: int = 0
 
     @classmethod
-    def of(cls, records: Iterable[Record]) -> Account:
+    def of(cls, records: Iterable[Record], *, stall_limit_s: float = STALL_LIMIT_S) -> Account:
         """Count records: cancelled are those that we hung up on, failed those not as promised."""
         records = list(records)
         cancelled = [each for each in records if each.outcome is Outcome.CANCELLED]
         others = [each for each in records if each.outcome is not Outcome.CANCELLED]
-        failed = sum(bool(judge_answer(each)) for each in others)
+        failed = sum(bool(judge_answer(each, stall_limit_s=stall_limit_s)) for each in others)
         return cls(len(records), len(others) - failed, len(cancelled), failed)

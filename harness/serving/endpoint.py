@@ -48,13 +48,14 @@ class Endpoint:
         return send(self.http, request, timeout_s=timeout_s, sink=self.sink, reading=reading)
 
     def ask_together(
-        self, requests: Sequence[Request], *, concurrency: int | None = None
+        self, requests: Sequence[Request], *, readings: Sequence[Reading | None] = ()
     ) -> list[Record]:
-        """Send requests together, all at once or ``concurrency`` at a time; records in order."""
+        """Send requests all at once, each read as ``readings`` says; records in order."""
         return send_many(
             self.http,
             requests,
-            concurrency=concurrency or len(requests),
+            concurrency=len(requests),
             timeout_s=REQUEST_TIMEOUT_S,
             sink=self.sink,
+            readings=readings,
         )

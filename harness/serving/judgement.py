@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.serving.account import Account
 from harness.serving.finding import Findings
 from harness.serving.judges import (
     STALL_LIMIT_S,
@@ -76,6 +77,11 @@ class Judging:
         self._test = test
         self._stall_limit_s = stall_limit_s
 
+    @property
+    def stall_limit_s(self) -> float:
+        """Longest silence within a stream that is no stall, in seconds."""
+        return self._stall_limit_s
+
     def stream(self, *records: Record) -> Findings:
         """Judge streamed answers."""
         return self._each("stream", records, stall_limit_s=self._stall_limit_s)
@@ -101,6 +107,10 @@ class Judging:
         """Judge that answers say what the first says."""
         judged = (self._keep("same answer", (first, other)) for other in others)
         return Findings(finding for findings in judged for finding in findings)
+
+    def account(self, records: Sequence[Record]) -> Account:
+        """Count what became of records, by the same limits."""
+        return Account.of(records, stall_limit_s=self._stall_limit_s)
 
     def json_text(self, record: Record, *, members: Sequence[str]) -> Findings:
         """Judge that a text is a JSON object with some members."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.deadline import Deadline
 from harness.errors import HarnessError
 from harness.http import Http
+from harness.serving.judges import STALL_LIMIT_S
 from harness.serving.load_facts import Answered, LoadFacts
 from harness.serving.request import Request
 from harness.serving.schedule import Schedule
@@ -30,7 +31,8 @@ class SteadyLoad:
     The schedule is open: its moments do not wait for answers. But at most ``clients`` requests are
     in flight, and a moment at which none of the clients is free passes without a request: there is
     no burst afterwards, which would turn one slow answer into many. ``make_request`` is called with
-    0, 1, 2..., by several threads. ``timeout_s`` bounds each request; ``sink`` gets every record.
+    0, 1, 2..., by several threads. ``timeout_s`` bounds each request; ``sink`` gets every
+    record. ``stall_limit_s`` is the longest silence within a stream.
 
     Nothing that the server does raises: it makes a fact. A fault of ours (``make_request`` raised,
     the sink's disk is full) ends the load, and :meth:`wait_for` and :meth:`stop` raise
@@ -46,6 +48,7 @@ class SteadyLoad:
         clients: int,
         timeout_s: float,
         sink: RecordSink | None = None,
+        stall_limit_s: float = STALL_LIMIT_S,
     ) -> None:
         if rate_per_s <= 0 or clients < 1:
             raise HarnessError(
@@ -55,6 +58,7 @@ class SteadyLoad:
         self._client = client
         self._make_request = make_request
         self._sink = sink
+        self._stall_limit_s = stall_limit_s
         self._schedule = Schedule(rate_per_s)
         self._numbers = itertools.count()
         self._stopping = threading.Event()
@@ -118,7 +122,7 @@ class SteadyLoad:
             while not self._stopping.wait(self._schedule.next_pause_s()):
                 request = self._make_request(next(self._numbers))
                 record = send(self._client, request, timeout_s=self.timeout_s, sink=self._sink)
-                self._keep(Answered.of(record))
+                self._keep(Answered.of(record, stall_limit_s=self._stall_limit_s))
         except Exception as fault:  # noqa: BLE001 - a thread's end is seen by nobody: raised later
             self._fault = self._fault or fault
             self._stopping.set()

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from harness.exchange import Outcome
-from harness.serving.judges import judge_answer
+from harness.serving.judges import STALL_LIMIT_S, judge_answer
 from harness.serving.record import Record
 from harness.serving.workers import worker_ids
 
@@ -41,9 +41,9 @@ class Answered:
     kind: str = ""
 
     @classmethod
-    def of(cls, record: Record) -> Self:
+    def of(cls, record: Record, *, stall_limit_s: float = STALL_LIMIT_S) -> Self:
         """Judge a record and keep what a load needs to know of it."""
-        findings = judge_answer(record)
+        findings = judge_answer(record, stall_limit_s=stall_limit_s)
         workers = worker_ids(record)
         return cls(
             started_at_s=record.started_at_s,

@@ -49,17 +49,19 @@ def send_many(
     concurrency: int,
     timeout_s: float,
     sink: RecordSink | None = None,
+    readings: Sequence[Reading | None] = (),
 ) -> list[Record]:
     """Send ``requests``, at most ``concurrency`` at a time; records come in the requests' order.
 
     Where that is all of them, none is sent before there is a thread for each: they begin together.
-    ``timeout_s`` bounds each request by itself.
+    ``timeout_s`` bounds each request by itself; ``readings`` says how each answer is read, where it
+    is given.
     """
     everyone = threading.Barrier(len(requests) if 0 < len(requests) <= concurrency else 1)
 
-    def ask(request: Request) -> Record:
+    def ask(request: Request, reading: Reading | None) -> Record:
         everyone.wait(timeout_s)
-        return send(client, request, timeout_s=timeout_s, sink=sink)
+        return send(client, request, timeout_s=timeout_s, sink=sink, reading=reading)
 
     with ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="send") as pool:
-        return list(pool.map(ask, requests))
+        return list(pool.map(ask, requests, readings or [None] * len(requests)))

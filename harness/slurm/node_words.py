@@ -8,8 +8,17 @@ from dataclasses import dataclass
 _FIELD = re.compile(r"(?:^|\s)(NodeName|NodeAddr|State|Reason)=")
 _REASON_END = re.compile(r"\s+(?:\w+=|$)")
 
-SYMBOLS = {"*": "NOT_RESPONDING", "$": "MAINTENANCE", "!": "POWERING_UP", "%": "POWERING_DOWN"}
-"""What a sign after a state means; ``-`` and ``^`` (planned, reboot to come) hurt nobody now."""
+SYMBOLS = {
+    "*": "NOT_RESPONDING",
+    "$": "MAINTENANCE",
+    "#": "POWERING_UP",
+    "%": "POWERING_DOWN",
+    "~": "POWERED_DOWN",
+}
+"""What a sign after a state means (sinfo(1)).
+
+``-`` (planned), ``!`` (power down to come) and ``@``, ``^`` (reboot to come) hurt nobody now.
+"""
 
 UNFIT = {
     "DOWN": "is down",

@@ -95,9 +95,11 @@ def judge_unary(record: Record) -> Findings:
     return _findings((framing.status, framing.complete), record) or _findings(WHOLE, record)
 
 
-def judge_answer(record: Record) -> Findings:
+def judge_answer(record: Record, *, stall_limit_s: float = STALL_LIMIT_S) -> Findings:
     """Judge an answer in the form it was asked for."""
-    return judge_stream(record) if record.streamed else judge_unary(record)
+    if record.streamed:
+        return judge_stream(record, stall_limit_s=stall_limit_s)
+    return judge_unary(record)
 
 
 def judge_refusal(

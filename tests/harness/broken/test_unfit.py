@@ -71,7 +71,7 @@ def test_drained_node_is_named_with_slurms_reason(world: World) -> None:
     [
         (
             {"cluster_uuid": OTHER_DOMAIN},
-            "test_all_gpus_are_in_one_nvlink_domain",
+            "test_gpus_of_each_worker_are_in_one_nvlink_domain",
             f"node3: clusterUuid {OTHER_DOMAIN}",
         ),
         (

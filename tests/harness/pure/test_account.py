@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from harness.exchange import Outcome
 from harness.serving import Record
 from harness.serving.account import Account
-from tests.harness.pure.serving_kit import asked, framed, good_chunks, record_of, unary_of
+from tests.harness.pure.serving_kit import asked, framed, good_chunks, record_of, timed, unary_of
 
 ASKED = asked(max_tokens=1)
 BODY = framed(good_chunks(["Once"]))
@@ -28,6 +28,13 @@ FAILED = [
 @pytest.mark.parametrize("record", FAILED, ids=repr)
 def test_answer_that_is_not_as_promised_has_failed(record: Record) -> None:
     assert Account.of([record]) == Account(sent=1, failed=1)
+
+
+def test_a_stall_is_one_by_the_limit_of_the_run() -> None:
+    slow = timed(good_chunks(["Once ", "upon"]), [0.0, *[15.0] * 4], asked(max_tokens=2))
+
+    assert Account.of([slow]) == Account(sent=1, failed=1)
+    assert Account.of([slow], stall_limit_s=30.0) == Account(sent=1, answered=1)
 
 
 @given(st.lists(st.sampled_from([*ANSWERED, *CANCELLED, *FAILED])))

@@ -62,6 +62,8 @@ def test_what_follows_a_reason_is_not_part_of_it() -> None:
         ("IDLE+CLOUD+POWERED_DOWN", "is powered down"),
         ("FAIL", "is failing"),
         ("UNKNOWN", "is not known"),
+        ("ALLOCATED#", "is still being powered up"),
+        ("IDLE~", "is powered down"),
     ],
 )
 def test_unfit_states_are_named(state: str, words: str) -> None:
@@ -70,7 +72,17 @@ def test_unfit_states_are_named(state: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "state", ["ALLOCATED", "MIXED", "IDLE", "MIXED+PLANNED", "ALLOCATED-", "COMPLETING", "RESERVED"]
+    "state",
+    [
+        "ALLOCATED",
+        "MIXED",
+        "IDLE",
+        "MIXED+PLANNED",
+        "ALLOCATED-",
+        "COMPLETING",
+        "RESERVED",
+        "IDLE!",
+    ],
 )
 def test_fit_states_are_fit(state: str) -> None:
     assert NodeRow("node1", "", state).why_unfit == ""

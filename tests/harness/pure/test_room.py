@@ -59,6 +59,15 @@ def test_a_full_folder_and_one_that_is_not_seen_are_told() -> None:
     ]
 
 
+def test_folders_that_do_not_answer_are_not_seen() -> None:
+    """A mount that hangs says nothing at all: not that there is room."""
+    hangs = Unreadable("folders", "no answer within 5 s")
+    silent = nodes(fit_node("node3", folders=None, errors=(hangs,)))
+
+    [told] = short_of_disk(silent, {"/tmp": 64})
+    assert told == "node3: no answer within 5 s"
+
+
 def test_huge_pages_are_asked_for_only_where_experts_are_balanced() -> None:
     never = nodes(fit_node("node2", thp="never"))
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -59,13 +57,9 @@ def _together(
     endpoint: Endpoint, readings: Sequence[Reading | None], tokens: int = ANSWER_TOKENS
 ) -> list[Record]:
     """Send a stream for each reading, all at once."""
-
-    def ask(number: int) -> Record:
-        request = _stream(endpoint.served.model, number, tokens)
-        return endpoint.ask(request, reading=readings[number])
-
-    with ThreadPoolExecutor(len(readings)) as pool:
-        return list(pool.map(ask, range(len(readings))))
+    model = endpoint.served.model
+    requests = [_stream(model, number, tokens) for number in range(len(readings))]
+    return endpoint.ask_together(requests, readings=readings)
 
 
 def _crowd(endpoint: Endpoint, clients: int) -> tuple[list[Record], int]:
@@ -102,7 +96,7 @@ class LoadPromises:
         outside = report_latencies(records[-clients:], clients, together)
 
         assert not judge.stream(*records)
-        assert Account.of(records) == Account(sent=len(records), answered=len(records))
+        assert judge.account(records) == Account(sent=len(records), answered=len(records))
         assert not outside, "outside of the site's reference values"
         if together < AT_ONCE * clients:
             pytest.skip(
@@ -110,16 +104,16 @@ class LoadPromises:
                 "are too short or come too fast for this client to make such a crowd"
             )
 
-    def test_steady_mix_is_answered(self, endpoint: Endpoint) -> None:
+    def test_steady_mix_is_answered(self, endpoint: Endpoint, judge: Judging) -> None:
         """A steady mix of requests, long and short, streamed and whole, is answered throughout."""
-        numbers = itertools.count()
         load = SteadyLoad(
             endpoint.http,
-            lambda _: _mixed(endpoint.served.model, next(numbers)),
+            lambda number: _mixed(endpoint.served.model, number),
             rate_per_s=MIX_RATE_PER_S,
             clients=16,
             timeout_s=REQUEST_TIMEOUT_S,
             sink=endpoint.sink,
+            stall_limit_s=judge.stall_limit_s,
         )
         with load:
             deadline = Deadline.after(REQUEST_TIMEOUT_S)
@@ -137,7 +131,7 @@ class LoadPromises:
 
         assert not judge.cancelled(*cancelled)
         assert not judge.stream(*stayed)
-        assert Account.of(records) == Account(sent=2 * CROWD, answered=CROWD, cancelled=CROWD)
+        assert judge.account(records) == Account(sent=2 * CROWD, answered=CROWD, cancelled=CROWD)
 
     def test_slots_of_clients_that_hung_up_come_back(
         self, endpoint: Endpoint, chat: Chat, judge: Judging
@@ -172,4 +166,4 @@ class LoadPromises:
         records = _together(endpoint, readings)
 
         assert not judge.stream(*records)
-        assert Account.of(records) == Account(sent=16, answered=16)
+        assert judge.account(records) == Account(sent=16, answered=16)
