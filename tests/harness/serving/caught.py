@@ -128,6 +128,6 @@ CAUGHT: Mapping[str, Caught] = {
     # load
     "cancelled-slots-leak": _load("cancelled", "slots_of_clients_that_hung_up_come_back"),
     "crowd-dropped": _load("status", "every_stream_of_a_crowd_is_whole[256]"),
-    "cancel-cuts-another": _load("cancelled", "clients_that_hang_up_harm_nobody"),
+    "cancel-cuts-another": _load("complete", "clients_that_hang_up_harm_nobody"),
 }
 """By the name of the misbehaviour (``tests/harness/serving/misbehaving``)."""
