@@ -30,7 +30,7 @@ class Cutoff:
         self._receive_buffer = receive_buffer
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
-        self._timer = threading.Timer(deadline.remaining_s, self._fire)
+        self._timer = threading.Timer(deadline.remaining_s, self.fire)
         self._timer.daemon = True
 
     def __enter__(self) -> Self:
@@ -56,7 +56,8 @@ class Cutoff:
                 if self.fired:
                     self._shut()
 
-    def _fire(self) -> None:
+    def fire(self) -> None:
+        """Shut the connection down now, or as soon as it is open."""
         with self._lock:
             self.fired = True
             self._shut()

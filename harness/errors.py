@@ -15,6 +15,10 @@ go wrong raises one of these, so that the report shows whose problem it is::
     ├── ProductError           [FAIL]     Dynamo or TensorRT-LLM broke a promise
     │   ├── StepEnded                     a step ended that had to live
     │   ├── NotReady                      registration or the canary answer did not come in time
+    │   ├── RankFailed                    a rank that lives has said that it cannot go on
+    │   ├── ServiceSilent                 etcd or the frontend lives and answers nothing
+    │   ├── InstanceGone                  the instance of a worker that lives has left discovery
+    │   ├── Hang                          nothing is answered while every process lives
     │   └── StopFailed                    the orderly shutdown did not happen
     ├── ResidueError           [LEAK]     something was left behind
     ├── InfraError             [INFRA]    a node, the fabric, the file system or Slurm failed
@@ -23,6 +27,7 @@ go wrong raises one of these, so that the report shows whose problem it is::
     │   ├── NodeUnfit                     a node cannot carry its part of the plan
     │   ├── LaunchUnfit                   srun does not launch ranks as a worker needs them
     │   ├── NodesApart                    nodes of one deployment do not reach each other
+    │   ├── NodeLost                      a node failed or fell silent, or the job ended
     │   └── PortTaken                     somebody else listens on a port of ours
     ├── NothingProved          [INVALID]  no test ran, or no token came
     └── HarnessError           [HARNESS]  this suite is at fault
@@ -108,6 +113,22 @@ class NotReady(ProductError):
     """A deployment did not become ready within its time."""
 
 
+class RankFailed(ProductError):
+    """A rank has said that it cannot go on, and lives, or is stopped."""
+
+
+class ServiceSilent(ProductError):
+    """etcd or the frontend lives and answers nothing."""
+
+
+class InstanceGone(ProductError):
+    """The instance of a worker that lives has left discovery."""
+
+
+class Hang(ProductError):
+    """Nothing is answered any more, while every process lives."""
+
+
 class StopFailed(ProductError):
     """A step did not stop in an orderly way: wrong exit code, or escalation was needed."""
 
@@ -142,6 +163,10 @@ class LaunchUnfit(InfraError):
 
 class NodesApart(InfraError):
     """Nodes whose workers have to talk to each other do not reach each other."""
+
+
+class NodeLost(InfraError):
+    """A node failed or fell silent, or the job ended, while a deployment lived."""
 
 
 class PortTaken(InfraError):

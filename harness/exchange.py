@@ -77,9 +77,11 @@ class Exchange:
 class EndpointUnreachable(ProductError):
     """No complete HTTP answer came: refused, cut, or not within the budget. See ``exchange``."""
 
-    def __init__(self, exchange: Exchange, *, timeout_s: float) -> None:
+    def __init__(self, exchange: Exchange, *, timeout_s: float, server: str = "") -> None:
+        of = f" of {server}" if server else ""
         super().__init__(
-            f"expected an HTTP answer to {exchange.method} {exchange.url} within {timeout_s:g} s; "
+            f"expected an HTTP answer{of} to {exchange.method} {exchange.url} "
+            f"within {timeout_s:g} s; "
             f"seen: {exchange.outcome} after {exchange.elapsed_s:.2f} s ({exchange.error})",
             hint="the log of the step that listens there says whether it is alive",
         )

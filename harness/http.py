@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from harness.exchange import (
     Reading,
     UnexpectedAnswer,
 )
+from harness.traffic import Traffic
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -47,13 +48,17 @@ class Http:
         *,
         timeout_s: float = DEFAULT_TIMEOUT_S,
         headers: Mapping[str, str] | None = None,
+        server: str = "",
     ) -> None:
+        """``server`` is what listens there, for messages: ``etcd``, ``the frontend``."""
         if not _is_address(base_url):
             raise SettingsError(
                 f"expected an address such as http://host:8000 or https://host, seen {base_url!r}"
             )
         self.base_url = base_url.rstrip("/")
         self.timeout_s = timeout_s
+        self.server = server
+        self.traffic = Traffic()
         self._client = httpx.Client(
             follow_redirects=False,
             headers={
@@ -100,8 +105,13 @@ class Http:
         """
         budget_s = self.timeout_s if timeout_s is None else timeout_s
         reading = reading or Reading()
-        progress = _Progress(method, self.base_url + path, Deadline.after(budget_s))
-        with Cutoff(progress.deadline, receive_buffer=reading.receive_buffer) as cutoff:
+        progress = _Progress(
+            method, self.base_url + path, Deadline.after(budget_s), arrived=self.traffic.arrived
+        )
+        cutoff = Cutoff(progress.deadline, receive_buffer=reading.receive_buffer)
+        with cutoff, self.traffic.under_way(cutoff):
+            if why := self.traffic.why_given_up():
+                return progress.ended(Outcome.UNREACHABLE, why)
             try:
                 with self._client.stream(
                     method,
@@ -113,7 +123,11 @@ class Http:
                 ) as response:
                     cancelled = progress.read(response, reading)
             except (httpx.HTTPError, OSError) as problem:
-                return progress.ended(*_diagnosis(problem, budget_s, fired=cutoff.fired))
+                given_up = self.traffic.why_given_up() if cutoff.fired else ""
+                cut = (Outcome.CUT, given_up) if given_up else None
+                return progress.ended(*(cut or _diagnosis(problem, budget_s, fired=cutoff.fired)))
+        if cutoff.fired and (why_cut := self.traffic.why_given_up()):
+            return progress.ended(Outcome.CUT, why_cut)
         # a body that ends with the connection looks complete when that is shut
         if cutoff.fired or progress.deadline.expired:
             return progress.ended(Outcome.TIMEOUT, f"budget of {budget_s:g} s spent")
@@ -143,14 +157,17 @@ class Http:
         )
         if exchange.outcome is not Outcome.COMPLETE:
             budget_s = self.timeout_s if timeout_s is None else timeout_s
-            raise EndpointUnreachable(exchange, timeout_s=budget_s)
+            raise EndpointUnreachable(exchange, timeout_s=budget_s, server=self.server)
         return exchange
 
 
 class _Progress:
     """What has come of a running request so far."""
 
-    def __init__(self, method: str, url: str, deadline: Deadline) -> None:
+    def __init__(
+        self, method: str, url: str, deadline: Deadline, *, arrived: Callable[[], None]
+    ) -> None:
+        self._arrived = arrived
         self.method = method
         self.url = url
         self.deadline = deadline
@@ -169,6 +186,7 @@ class _Progress:
             for name, value in response.headers.raw
         )
         for data in response.iter_raw():
+            self._arrived()
             self.arrivals.append(Arrival(round(self.deadline.elapsed_s, 6), data))
             if reading.hang_up_after is not None:
                 self._count_events(data)

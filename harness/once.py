@@ -14,7 +14,8 @@ class NotRun(Exception):
     """What was asked for depends on something that has already failed; ``cause`` says what."""
 
     def __init__(self, what: str, cause: QualificationError) -> None:
-        super().__init__(f"{what} is not there: {str(cause).splitlines()[0]}")
+        named = f"{cause_id}: " if (cause_id := getattr(cause, "cause_id", "")) else ""
+        super().__init__(f"{what} is not there: {named}{str(cause).splitlines()[0]}")
         self.cause = cause
 
 

@@ -12,6 +12,7 @@ from harness.dynamo.deployment import Deployment, OnProgress, State
 from harness.dynamo.shutdown import Shutdown, measure, shut_down
 from harness.dynamo.warm_up import WarmUp
 from harness.errors import HarnessError, PlanError, QualificationError
+from harness.explaining import Explainer
 from harness.facts import run_facts
 from harness.features import parse_features
 from harness.fitness import Asked, Fitness, Question
@@ -117,6 +118,13 @@ class QualificationRun:
                 stand_guard=self.guard.post,
             )
         )
+        self.explainer = Explainer(
+            self.slurm,
+            directory,
+            self.inspector,
+            nodes=self.plan.nodes,
+            gpu_idle_mib=self.settings.gpu_idle_mib,
+        )
         self.references: dict[str, Record] = {}
         self._on_progress = on_progress
         self._deployments: dict[tuple[str, int], Once[Deployment]] = {}
@@ -184,14 +192,20 @@ class QualificationRun:
         )
         return load.__enter__()
 
-    def fail(self, deployment: Deployment, error: QualificationError) -> None:
-        """Remember that a deployment has died; who needs it later is told why."""
+    def fail(self, deployment: Deployment, error: QualificationError) -> QualificationError:
+        """Remember that a deployment has died; who needs it later is told why.
+
+        Return the error with its first cause, to be raised.
+        """
+        dead = deployment.state is State.FAILED
+        error = error if dead else self.explainer.explain(error, deployment)
         for once in self._deployments.values():
             if once.holds(deployment):
                 once.fail(error)
         if deployment.state is not State.FAILED:
             deployment.abandon()
         self.disruptions.end_load(deployment.name)
+        return error
 
     def ask(self, request: ChatRequest, *, timeout_s: float = REQUEST_TIMEOUT_S) -> Record:
         """Send one chat request to the live frontend and keep its record."""
@@ -309,6 +323,7 @@ class QualificationRun:
             directory=self.directory,
             ask=lambda request: warm_up.note(self.ask(request, timeout_s=CANARY_TIMEOUT_S)),
             on_progress=self._on_progress,
+            explain=self.explainer.explain,
         )
         self._live = deployment
         self._made_deployments.append(deployment)
@@ -322,7 +337,10 @@ class QualificationRun:
 
     def _shut_down(self, name: str, generation: int) -> Shutdown:
         deployment = self.deployment(name, generation=generation)
-        deployment.check_alive()
+        try:
+            deployment.check_alive()
+        except QualificationError as error:
+            raise self.fail(deployment, error) from error
         self.disruptions.end_load(name)
         shutdown = shut_down(
             deployment,

@@ -135,6 +135,11 @@ class Settings(BaseModel):
     stall_limit_s: float = Field(
         10, gt=0, description="seconds of silence within a stream that count as a stall"
     )
+    hang_limit_s: float = Field(
+        9,
+        gt=0,
+        description="seconds without a token to anybody that are a hang",
+    )
     start_timeout_s: float = Field(
         1800, gt=0, description="seconds for a worker to load and register"
     )

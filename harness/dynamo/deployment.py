@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 from harness.compat import StrEnum
 from harness.deadline import Deadline, wait_until
+from harness.diagnosis.facts import Fact, Layer
 from harness.dynamo.canary import canary_request
 from harness.dynamo.crew import Crew
 from harness.dynamo.discovery import Discovery, Instance
 from harness.dynamo.frontend import Frontend
 from harness.dynamo.kill import KillReport, kill_worker
 from harness.dynamo.launch import frontend_step
+from harness.dynamo.lookout import Lookout
 from harness.dynamo.metrics import WorkerMetrics
 from harness.dynamo.plan import DeploymentPlan
 from harness.dynamo.readiness import AskCanary, Readiness, not_ready
@@ -35,6 +37,7 @@ from harness.slurm.step import Step
 from harness.topology import Role, WorkerPlacement
 
 OnProgress = Callable[["Deployment"], None]
+Explain = Callable[[QualificationError, "Deployment"], QualificationError]
 
 
 class State(StrEnum):
@@ -74,7 +77,9 @@ class Deployment:
         directory: RunDirectory,
         ask: AskCanary,
         on_progress: OnProgress,
+        explain: Explain,
     ) -> None:
+        """``explain`` finds the first cause of a failed start, while all is still there."""
         self.plan = plan
         self.state = State.NEW
         self.all_steps: list[Step] = []
@@ -86,9 +91,17 @@ class Deployment:
         self._directory = directory
         self._ask = ask
         self._on_progress = on_progress
+        self._explain = explain
         self._services: Services | None = None
         self._release = dynamo_release(plan.context.settings.dynamo_release)
         self._crew = Crew(plan.context, slurm, launch=self._launch, component=self.component)
+        self.lookout = Lookout(
+            plan.context,
+            slurm,
+            nodes=plan.placement.nodes,
+            live=lambda: tuple(self.workers),
+            on_alarm=self._alarmed,
+        )
 
     @property
     def name(self) -> str:
@@ -166,11 +179,16 @@ class Deployment:
                 self._add(group)
                 if group is not groups[-1]:
                     self._look_at_interim()
+        except QualificationError as error:
+            explained = self._explain(error, self)
+            self.abandon()
+            raise explained from error
         except BaseException:  # Ctrl-C while loading too must not leave steps behind
             self.abandon()
             raise
         self.ready_after_s = begun.elapsed_s
         self.state = State.SERVING
+        self.lookout.serving()
 
     def scale(self, role: Role, replicas: int) -> list[StopReport]:
         """Start or stop workers of a role so that ``replicas`` serve; return how those stopped.
@@ -179,7 +197,8 @@ class Deployment:
         """
         wanted = self.plan.placement.of(role)[:replicas]
         have = {worker.name for worker in self.workers}
-        self._add([each for each in wanted if each.name not in have])
+        with self.lookout.resting():
+            self._add([each for each in wanted if each.name not in have])
         return self.stop_workers(self.surplus(role, replicas))
 
     def surplus(self, role: Role, replicas: int) -> list[Worker]:
@@ -189,28 +208,35 @@ class Deployment:
 
     def kill(self, worker: Worker) -> KillReport:
         """Kill all ranks of a worker, and wait until its instance is gone; the others go on."""
-        self.workers.remove(worker)
         budget_s = self.lease_ttl_s + self.plan.context.settings.stop_budget_s
-        report = kill_worker(
-            self._slurm, worker, registered=lambda: self.is_registered(worker), budget_s=budget_s
-        )
+        with self.lookout.resting():
+            self.workers.remove(worker)
+            report = kill_worker(
+                self._slurm,
+                worker,
+                registered=lambda: self.is_registered(worker),
+                budget_s=budget_s,
+            )
         self._directory.event("worker killed", {"deployment": self.name, "report": str(report)})
         return report
 
     def restart_frontend(self) -> float:
         """Restart the frontend under live workers; return the seconds until it lists the model."""
         model = self.plan.context.settings.model_name
-        seconds = self.services.restart_frontend(
-            self._slurm, lambda: model in self.frontend.models()
-        )
+        with self.lookout.resting():
+            seconds = self.services.restart_frontend(
+                self._slurm, lambda: model in self.frontend.models()
+            )
         self._directory.event("frontend restarted", {"deployment": self.name, "seconds": seconds})
         return seconds
 
     def stop_workers(self, workers: Sequence[Worker]) -> list[StopReport]:
         """Stop workers in an orderly way, together; the others go on."""
         pairs = [(worker.step, lambda w=worker: self.is_registered(w)) for worker in workers]
-        reports = stop_steps(self._slurm, pairs, budget_s=self.plan.context.settings.stop_budget_s)
-        self._crew.live = [worker for worker in self.workers if worker not in workers]
+        budget_s = self.plan.context.settings.stop_budget_s
+        with self.lookout.resting():
+            reports = stop_steps(self._slurm, pairs, budget_s=budget_s)
+            self._crew.live = [worker for worker in self.workers if worker not in workers]
         for report in reports:
             self._directory.event(
                 "worker stopped", {"deployment": self.name, "report": str(report)}
@@ -219,6 +245,7 @@ class Deployment:
 
     def stop_services(self) -> StopReport:
         """Stop the frontend, NATS and etcd, in this order within their step."""
+        self.lookout.stop()
         budget_s = self.plan.context.settings.stop_budget_s
         [report] = stop_steps(
             self._slurm,
@@ -237,15 +264,17 @@ class Deployment:
     def abandon(self) -> None:
         """End all steps at once: for a deployment that has failed."""
         self.state = State.FAILED
+        self.lookout.stop()
         self._directory.event("abandoned", {"deployment": self.name})
         kill_steps(self._slurm, self.steps)
 
     def check_alive(self) -> None:
-        """Raise the cause if a step or a rank has ended; the workers' before the frontend's."""
+        """Raise what is wrong: a step or a rank that has ended, or what the watch has found."""
         for worker in self.workers:
             worker.observe()
             worker.step.check_alive()
         self.frontend_step.check_alive()
+        self.lookout.check()
 
     def death(self, deadline: Deadline) -> QualificationError | None:
         """Wait a moment for Slurm to say that a step has died, and return the cause, or ``None``.
@@ -289,8 +318,11 @@ class Deployment:
         context = self.plan.context
         self._directory.event("starting services", {"deployment": self.name})
         step = self._launch("frontend", frontend_step(context))
-        self._services = Services(context, step, instance_prefix=self._release.instance_prefix)
+        prefix = self._release.instance_prefix
+        self._services = Services(context, step, instance_prefix=prefix)
+        self.lookout.begin()
         self.instances_before_workers = self._services.wait_up()
+        self.lookout.services_up(self._services, prefix)
 
     def _look_at_interim(self) -> None:
         """Note what the deployment is while the roles that come next are missing."""
@@ -348,7 +380,11 @@ class Deployment:
             spec, stdout=folder / f"{part}.out.log", stderr=folder / f"{part}.err.log"
         )
         self.all_steps.append(step)
+        self.lookout.listen(step, Layer.SERVICES if part == "frontend" else Layer.ENGINE)
         return step
+
+    def _alarmed(self, alarm: Fact) -> None:
+        self._directory.event("alarm", {"deployment": self.name, "what": str(alarm)})
 
     def _watch(self) -> None:
         progressed = [worker.observe() for worker in self.workers]

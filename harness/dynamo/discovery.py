@@ -36,13 +36,13 @@ class Discovery:
     """Reads Dynamo's instance records."""
 
     def __init__(self, etcd: Http, prefix: str) -> None:
-        self._etcd = etcd
+        self.http = etcd
         self._prefix = prefix
 
     def instances(self) -> tuple[Instance, ...]:
         """Return the registered ``generate`` endpoints, ordered by key."""
         body = {"key": _encode(self._prefix), "range_end": _encode(_after(self._prefix))}
-        answer = self._etcd.post_json("/v3/kv/range", body, timeout_s=CALL_S)
+        answer = self.http.post_json("/v3/kv/range", body, timeout_s=CALL_S)
         found = (parse_instance(pair) for pair in answer.get("kvs", []))
         return tuple(instance for instance in found if instance and instance.endpoint == "generate")
 

@@ -28,8 +28,8 @@ class Services:
 
     def __init__(self, context: LaunchContext, step: Step, *, instance_prefix: str) -> None:
         self.step = step
-        self.discovery = Discovery(Http(context.etcd_url), instance_prefix)
-        self.frontend = Frontend(Http(context.frontend_url))
+        self.discovery = Discovery(Http(context.etcd_url, server="etcd"), instance_prefix)
+        self.frontend = Frontend(Http(context.frontend_url, server="the frontend"))
         self._url = context.frontend_url
 
     def wait_up(self) -> tuple[Instance, ...]:

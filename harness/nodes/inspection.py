@@ -58,7 +58,12 @@ class NodeInspector:
         self._numbers = itertools.count(1)
 
     def snapshot(
-        self, moment: str, nodes: Sequence[str] = (), *, condition: bool = False
+        self,
+        moment: str,
+        nodes: Sequence[str] = (),
+        *,
+        condition: bool = False,
+        timeout_s: float = PROBE_S,
     ) -> Snapshot:
         """Probe ``nodes`` (all by default) in one step outside the container.
 
@@ -78,7 +83,7 @@ class NodeInspector:
         )
         text = PROBE.read_text(encoding="utf-8")
         asked_s = time.time()
-        done = self._slurm.run_step(spec, timeout_s=PROBE_S, stdin=text, path=HOST_PATH)
+        done = self._slurm.run_step(spec, timeout_s=timeout_s, stdin=text, path=HOST_PATH)
         answered_s = time.time()
         if done.returncode != 0:
             raise InfraError(

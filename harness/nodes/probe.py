@@ -133,6 +133,14 @@ def living_thread(pid: int) -> str:
     raise ProcessLookupError(pid)
 
 
+def is_stopped(pid: int) -> Optional[bool]:
+    """Tell whether a process is stopped, by a signal or a debugger: it neither goes on nor ends."""
+    try:
+        return read_bytes(f"/proc/{pid}/stat").rpartition(b") ")[2][:1] in b"Tt"
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
 def open_files(folder: str) -> Iterator[Tuple[str, str]]:
     """Yield place and target of each open file, by a folder in /proc; nothing is opened."""
     for name in os.listdir(f"{folder}/fd"):
@@ -367,7 +375,7 @@ class Scanner:
             if claim is None or process.name == "slurmstepd" or os.getppid() in line:
                 continue
             if not own or claim.step != own:
-                facts = dict(process._asdict(), cmdline=short_cmdline(pid))
+                facts = dict(process._asdict(), cmdline=short_cmdline(pid), stopped=is_stopped(pid))
                 found.append(dict(facts, **claim._asdict()))
         return found
 

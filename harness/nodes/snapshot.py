@@ -75,13 +75,15 @@ class Holder:
 class JobProcess(Holder):
     """A process of the job. ``step`` is its number, or ``interactive``, ``batch``, ``extern``.
 
-    ``found_by`` says why it counts as the job's: ``environ``, ``cgroup``, ``mark`` or ``parent``.
+    ``found_by`` says why it counts as the job's: ``environ``, ``cgroup``, ``mark`` or ``parent``;
+    ``stopped`` that a signal or a debugger has stopped it.
     """
 
     cmdline: str
     found_by: str
     step: str | None
     rank: int | None
+    stopped: bool | None = None
 
 
 @dataclass(frozen=True)

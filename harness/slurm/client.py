@@ -22,8 +22,10 @@ from harness.slurm.srun import StepSpec, step_environment
 from harness.slurm.step import Step
 from harness.slurm.words import (
     STEPS_FORMAT,
+    JobRow,
     StepRow,
     parse_config_seconds,
+    parse_job,
     parse_mpi_types,
     parse_steps,
     parse_time_left,
@@ -34,6 +36,9 @@ QUERY_S = 30.0
 
 Slurm's own message timeout is 10 s, and a busy controller answers the second time.
 """
+
+BRIEF_S = 5.0
+"""Deadline of a question whose answer is welcome, and not needed."""
 
 AWAY_S = 120.0
 """Seconds for which a question is asked again while slurmctld is away: restarted, failing over.
@@ -135,6 +140,14 @@ class Slurm:
         done = self._patiently(lambda: self._run(argv))
         return parse_nodes(done.stdout) or parse_nodes(_succeeded(argv, done).stdout)
 
+    def job(self) -> JobRow | None:
+        """Return what Slurm says of the job, or ``None`` if it does not say within a moment."""
+        return parse_job(self._briefly(["scontrol", "show", "job", self.job_id, "--oneliner"]))
+
+    def nodes_briefly(self, names: Sequence[str]) -> list[NodeRow]:
+        """Return what Slurm says of nodes; none if it does not say within a moment."""
+        return parse_nodes(self._briefly(["scontrol", "show", "node", fold(names), "--oneliner"]))
+
     def mpi_types(self) -> tuple[str, ...]:
         """Return the MPI plugins that ``srun --mpi`` takes here."""
         argv = ["srun", "--mpi=list"]
@@ -198,6 +211,14 @@ class Slurm:
 
     def _run(self, argv: Sequence[str]) -> Completed:
         return run([self._program(argv[0]), *argv[1:]], timeout_s=QUERY_S, env=self._environ)
+
+    def _briefly(self, argv: Sequence[str]) -> str:
+        """Ask once, for a moment; return what was said, nothing if that failed."""
+        program = self._program(argv[0])
+        try:
+            return run([program, *argv[1:]], timeout_s=BRIEF_S, env=self._environ).stdout
+        except CommandTimeout:
+            return ""
 
     def _patiently(self, attempt: Callable[[], Completed]) -> Completed:
         """Attempt again while slurmctld is away, for AWAY_S; return what came of the last."""

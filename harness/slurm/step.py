@@ -127,7 +127,7 @@ class Step:
             )
         if self.node_failures:
             return InfraError(f"{self.where}: {self.node_failures[0]} {evidence}")
-        if ends := self._first_ends():
+        if ends := self.first_ends:
             said = self._last_words(ends[0].ranks[0])
             return StepEnded(f"{self.where}: {describe_ends(ends)} {evidence}{said}")
         if self.cancelled:
@@ -160,7 +160,8 @@ class Step:
             [f"\nlast words of rank {rank}:", *(f"  {text}" for text in own[-LAST_WORDS:])]
         )
 
-    def _first_ends(self) -> list[TaskEnd]:
+    @property
+    def first_ends(self) -> list[TaskEnd]:
         """Return the end that came first; what Slurm kills because of it is left out.
 
         Under PMIx a rank that calls MPI_Abort has its step cancelled before srun hears of the rank
@@ -198,9 +199,9 @@ class Step:
 
     def _unclear(self) -> bool:
         """Tell whether a word on the cause may yet come: from srun, a rank's shell or Pyxis."""
-        if self.cancelled and not self.cancelled[0] and not self._first_ends():
+        if self.cancelled and not self.cancelled[0] and not self.first_ends:
             return True
-        if self.task_ends and not any(end.signal for end in self._first_ends()):
+        if self.task_ends and not any(end.signal for end in self.first_ends):
             return True  # a leader that gave up with exit code 1 may be heard before the dead rank
         starting = time.monotonic() - self.started_s < CONTAINER_START_S
         return self.spec.container is not None and starting and not self.container_errors

@@ -137,6 +137,31 @@ def _step_row(line: str) -> StepRow:
     return StepRow(step_id, name, expand(nodes) if nodes else (), user, started)
 
 
+@dataclass(frozen=True)
+class JobRow:
+    """What ``scontrol show job`` says of a job; ``reason`` is ``None``, TimeLimit, NodeDown, ..."""
+
+    job_id: str
+    state: str
+    reason: str
+    end_time: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether the job has ended or is ending."""
+        return self.state not in {"RUNNING", "CONFIGURING", "SUSPENDED", "PENDING", "RESIZING"}
+
+
+def parse_job(text: str) -> JobRow | None:
+    """Parse ``scontrol show job --oneliner``, or return ``None`` for anything else."""
+    found: dict[str, str] = dict(re.findall(r"\b(\w+)=(\S*)", text))
+    if "JobId" not in found or "JobState" not in found:
+        return None
+    return JobRow(
+        found["JobId"], found["JobState"], found.get("Reason", ""), found.get("EndTime", "")
+    )
+
+
 def parse_config_seconds(text: str, key: str) -> int | None:
     """Return a time of ``scontrol show config`` (``KillWait = 30 sec``) in seconds, or ``None``."""
     found = re.search(rf"^{re.escape(key)}\s*=\s*(\d+)\s*sec", text, flags=re.MULTILINE)

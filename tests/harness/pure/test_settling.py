@@ -60,7 +60,7 @@ class Scripted(NodeInspector):
         self.probe_s = 0.0
         self.asked: list[float] = []
 
-    def snapshot(self, moment: str, nodes: Sequence[str] = (), **_: bool) -> Snapshot:
+    def snapshot(self, moment: str, nodes: Sequence[str] = (), **_: float) -> Snapshot:
         """Return what the script has next; a node does not answer any more when it is over."""
         self.asked.append(time.monotonic())
         time.sleep(self.probe_s)

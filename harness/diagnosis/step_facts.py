@@ -1,0 +1,77 @@
+"""How a step ended, and what its logs say, as facts with the node of each rank."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from harness.diagnosis.facts import Fact, Layer, Place, Source, Weight
+from harness.diagnosis.signatures import RANK_ENDED, RANK_KILLED, STEP_CANCELLED, STEP_ENDED
+from harness.errors import VerdictClass
+from harness.slurm.step import Step
+from harness.slurm.words import describe_ends
+
+PYXIS = "pyxis"
+
+
+def step_facts(step: Step, said: Sequence[Fact], layer: Layer) -> list[Fact]:
+    """Return all that is known of a step: ``said`` by its logs, and its end if it has ended."""
+    step.refresh()
+    nodes = {rank: each.node for each in step.launched for rank in each.ranks}
+    placed = [_placed(fact, step, nodes) for fact in said]
+    return [*_with_container(placed, step), *_end(step, layer)]
+
+
+def _placed(fact: Fact, step: Step, nodes: Mapping[int, str]) -> Fact:
+    rank = fact.place.rank
+    place = replace(fact.place, step=step.name, step_id=step.step_id)
+    if rank is not None and rank in nodes:
+        place = replace(place, node=nodes[rank])
+    elif len(step.spec.nodes) == 1:
+        place = replace(place, node=step.spec.nodes[0])
+    return replace(fact, place=place)
+
+
+def _with_container(facts: Sequence[Fact], step: Step) -> list[Fact]:
+    """Make what Pyxis refused on some nodes alone a matter of those nodes, not of what was asked.
+
+    Pyxis labels its words with a task that srun may not have announced: then the plan has its node.
+    """
+    refused = [_on_planned_node(f, step) if f.name == PYXIS else f for f in facts]
+    bad = {fact.place.node for fact in refused if fact.name == PYXIS} - {""}
+    if not bad or len(bad) >= len(step.spec.nodes):
+        return refused
+    infra = str(VerdictClass.INFRA)
+    return [replace(f, verdict_class=infra) if f.name == PYXIS else f for f in refused]
+
+
+def _on_planned_node(fact: Fact, step: Step) -> Fact:
+    rank = fact.place.rank
+    if fact.place.node or rank is None:
+        return fact
+    place = rank // step.spec.tasks_per_node
+    if place >= len(step.spec.nodes):
+        return fact
+    return replace(fact, place=replace(fact.place, node=step.spec.nodes[place]))
+
+
+def _end(step: Step, layer: Layer) -> list[Fact]:
+    if step.exit_code is None and not step.task_ends:
+        return []
+    death = step.death()
+    ends = step.first_ends
+    at, place = time.time(), Place(step=step.name, step_id=step.step_id, file=str(step.err))
+    if ends:
+        end = ends[0]
+        place = replace(place, node=end.node, rank=end.ranks[0] if len(end.ranks) == 1 else None)
+        name = RANK_KILLED if end.signal else RANK_ENDED
+        words = describe_ends(ends)
+    elif step.cancelled:
+        name, words, layer = STEP_CANCELLED, "the step was cancelled", Layer.LAUNCH
+    else:
+        name, words = STEP_ENDED, f"the step ended with exit code {step.exit_code}"
+    if death.verdict_class is VerdictClass.INFRA:
+        layer = Layer.LAUNCH
+    cls = str(death.verdict_class)
+    return [Fact(at, Source.SLURM, layer, Weight.BREAK, words, place, name, cls)]

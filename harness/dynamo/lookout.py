@@ -1,0 +1,177 @@
+"""The lookout of one deployment: its watch, and all the facts that are known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from harness.diagnosis.facts import Fact, Layer, Place
+from harness.diagnosis.listener import StepListener
+from harness.diagnosis.signatures import (
+    HANG,
+    INSTANCE_GONE,
+    NODE_UNFIT,
+    RANK_STOPPED,
+    SERVICE_SILENT,
+)
+from harness.diagnosis.slurm_facts import slurm_facts
+from harness.diagnosis.step_facts import step_facts
+from harness.dynamo.discovery import Discovery
+from harness.dynamo.launch import LaunchContext
+from harness.dynamo.pulses import (
+    GONE_S,
+    SILENT_S,
+    all_registered,
+    requests_answered,
+    service_answers,
+)
+from harness.dynamo.services import Services
+from harness.dynamo.worker import Worker
+from harness.errors import (
+    Hang,
+    HarnessError,
+    InstanceGone,
+    NodeLost,
+    QualificationError,
+    RankFailed,
+    ServiceSilent,
+)
+from harness.http import Http
+from harness.slurm.client import Slurm
+from harness.slurm.step import Step
+from harness.watching.pulse import Ask, Pulse
+from harness.watching.watch import Watch
+from harness.watching.watched import Watched
+
+SLURM_EVERY_S = 10.0
+"""Pause between two questions to slurmctld, which serves a whole cluster."""
+
+ALARMS: dict[str, type[QualificationError]] = {
+    HANG: Hang,
+    SERVICE_SILENT: ServiceSilent,
+    INSTANCE_GONE: InstanceGone,
+    NODE_UNFIT: NodeLost,
+    RANK_STOPPED: RankFailed,
+}
+
+
+class Lookout:
+    """Watches from the first step to the stop on purpose; ``on_alarm`` is told once.
+
+    ``live`` gives the workers that have to live now.
+    """
+
+    def __init__(
+        self,
+        context: LaunchContext,
+        slurm: Slurm,
+        *,
+        nodes: Sequence[str],
+        live: Callable[[], Sequence[Worker]],
+        on_alarm: Callable[[Fact], None],
+    ) -> None:
+        self._context = context
+        self._slurm = slurm
+        self._nodes = tuple(nodes)
+        self._live = live
+        self._services: Services | None = None
+        self._listeners: dict[str, tuple[Watched, Layer]] = {}
+        self._watch = Watch(self._watched, on_alarm=self._alarmed)
+        self._on_alarm = on_alarm
+        self._clients: list[Http] = []
+
+    def listen(self, step: Step, layer: Layer) -> None:
+        """Listen to a step that was just started."""
+        listener = StepListener(step.name, (step.err, step.out), layer)
+        self._listeners[step.name] = (Watched(step, listener, layer), layer)
+
+    def begin(self) -> None:
+        """Begin to watch: the first step runs."""
+        self._watch.start()
+        self._add("slurm", self._ask_slurm, every_s=SLURM_EVERY_S, limit_s=0.0)
+
+    def services_up(self, services: Services, instance_prefix: str) -> None:
+        """Ask etcd and the frontend from now on: they have answered once."""
+        self._services = services
+        etcd = self._client(self._context.etcd_url, "etcd")
+        frontend = self._client(self._context.frontend_url, "the frontend")
+        where = Place(services.step.name, services.step.number, self._context.head_node)
+        asks = {
+            "etcd": service_answers(etcd, "/version", where),
+            "frontend": service_answers(frontend, "/health", where),
+        }
+        for name, ask in asks.items():
+            self._add(name, ask, every_s=1.0, limit_s=SILENT_S)
+        registered = all_registered(Discovery(etcd, instance_prefix), self._live)
+        self._add("registered", registered, every_s=1.0, limit_s=GONE_S)
+
+    def serving(self) -> None:
+        """Ask for answers from now on: requests have succeeded."""
+        if self._services is None:
+            raise HarnessError("no services are watched yet")
+        settings = self._context.settings
+        ask = requests_answered(
+            self._client(self._context.frontend_url, "the frontend"),
+            settings.model_name,
+            live=self._live,
+            traffic=self._services.frontend.http.traffic,
+            limit_s=settings.hang_limit_s,
+        )
+        self._add("canary", ask, every_s=1.0, limit_s=0.0)
+
+    def add(self, name: str, ask: Ask, *, every_s: float) -> None:
+        """Ask something more; what it finds is an alarm at once."""
+        self._add(name, ask, every_s=every_s, limit_s=0.0)
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Raise no alarm meanwhile: something is done to the deployment on purpose."""
+        with self._watch.resting():
+            yield
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._watch.stop()
+
+    def check(self) -> None:
+        """Raise what the alarm was about, if there was one."""
+        alarm = self._watch.alarm
+        if alarm is not None:
+            kind = ALARMS.get(alarm.name, RankFailed)
+            where = f"{alarm.place}: " if str(alarm.place) else ""
+            raise kind(f"{where}{alarm.words}")
+
+    def facts(self) -> list[Fact]:
+        """Return all that is known now: of the steps, of the job and its nodes, the alarm."""
+        found = [
+            fact
+            for each, layer in self._listeners.values()
+            for fact in step_facts(each.step, each.listener.facts(), layer)
+        ]
+        alarm = self._watch.alarm
+        told = [alarm] if alarm is not None and alarm.name in ALARMS else []
+        return [*found, *told, *slurm_facts(self._slurm, self._nodes)]
+
+    def _watched(self) -> list[Watched]:
+        steps = [worker.step.name for worker in self._live()]
+        if self._services is not None:
+            steps.append(self._services.step.name)
+        return [self._listeners[name][0] for name in steps if name in self._listeners]
+
+    def _ask_slurm(self) -> list[Fact]:
+        return slurm_facts(self._slurm, self._nodes)
+
+    def _alarmed(self, fact: Fact) -> None:
+        if self._services is not None:
+            self._services.frontend.http.traffic.give_up(f"given up: {fact.words}")
+            self._services.discovery.http.traffic.give_up(f"given up: {fact.words}")
+        self._on_alarm(fact)
+
+    def _client(self, url: str, server: str) -> Http:
+        self._clients.append(Http(url, server=server))
+        return self._clients[-1]
+
+    def _add(self, name: str, ask: Ask, *, every_s: float, limit_s: float) -> None:
+        self._watch.add(
+            Pulse(name, ask, every_s=every_s, limit_s=limit_s, alarm=self._watch.raise_alarm)
+        )

@@ -1,0 +1,107 @@
+"""From a failure to its first cause: gathers the facts of the moment and has them diagnosed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from harness.diagnosis.diagnosis import Diagnosed, Seen, diagnose
+from harness.diagnosis.facts import Fact, Weight
+from harness.diagnosis.probe_facts import held_memory, silent_node, stopped_ranks
+from harness.diagnosis.signatures import HANG
+from harness.diagnosis.slurm_facts import slurm_facts
+from harness.dynamo.deployment import Deployment
+from harness.errors import (
+    ContainerError,
+    Hang,
+    InfraError,
+    InstanceGone,
+    NodeLost,
+    NotReady,
+    QualificationError,
+    RankFailed,
+    ServiceSilent,
+    SlurmError,
+    StepEnded,
+)
+from harness.nodes.inspection import NodeInspector
+from harness.nodes.snapshot import ProbeFailed
+from harness.rundir import RunDirectory
+from harness.slurm.client import Slurm
+
+SYMPTOMS = (
+    ContainerError,
+    Hang,
+    InstanceGone,
+    NodeLost,
+    NotReady,
+    ProbeFailed,
+    RankFailed,
+    ServiceSilent,
+    SlurmError,
+    StepEnded,
+)
+"""Errors that say that a deployment is dead or dying, and maybe not why.
+
+Of any other error only the end of the job or the loss of a node is taken for the cause.
+"""
+
+LOOK_S = 6.0
+"""Deadline of a look at the nodes for a diagnosis; a second is usual."""
+
+
+class Explainer:
+    """Explains the failures of one run, and keeps each diagnosis in the run directory."""
+
+    def __init__(
+        self,
+        slurm: Slurm,
+        directory: RunDirectory,
+        inspector: NodeInspector,
+        *,
+        nodes: Sequence[str],
+        gpu_idle_mib: int,
+    ) -> None:
+        self._slurm = slurm
+        self._directory = directory
+        self._inspector = inspector
+        self._nodes = tuple(nodes)
+        self._gpu_idle_mib = gpu_idle_mib
+        self._numbers = itertools.count(1)
+
+    def explain(
+        self, error: QualificationError, deployment: Deployment | None
+    ) -> QualificationError:
+        """Return the error with its first cause, or as it is where no fact explains it better."""
+        if isinstance(error, Diagnosed):
+            return error
+        facts = self._facts(error, deployment)
+        found = diagnose(facts, Seen.of(error))
+        if found is None:
+            return error
+        cause_id = f"cause-{next(self._numbers)}"
+        self._directory.write_json(f"diagnoses/{cause_id}.json", found.as_json(facts))
+        self._directory.event("diagnosed", {"id": cause_id, "cause": found.cause})
+        return Diagnosed(found, cause_id)
+
+    def _facts(self, error: QualificationError, deployment: Deployment | None) -> list[Fact]:
+        is_symptom = isinstance(error, SYMPTOMS) or type(error) is InfraError
+        if deployment is None or not is_symptom:
+            return slurm_facts(self._slurm, self._nodes)
+        facts = deployment.lookout.facts()
+        return [*facts, *self._looked_at(facts, deployment)]
+
+    def _looked_at(self, facts: Sequence[Fact], deployment: Deployment) -> list[Fact]:
+        """Look at the nodes where a look may show more: at a hang, at a lack of GPU memory."""
+        breaks = {fact.name for fact in facts if fact.weight is Weight.BREAK}
+        lacking = {f.place.node for f in facts if f.name == "gpu-out-of-memory"} - {""}
+        if not lacking and HANG not in breaks:
+            return []
+        nodes = deployment.plan.placement.nodes
+        try:
+            snapshot = self._inspector.snapshot("diagnosis", nodes, timeout_s=LOOK_S)
+        except InfraError as blind:
+            return silent_node(blind.message, nodes)
+        live = {worker.step.number: worker.step.name for worker in deployment.workers}
+        held = held_memory(snapshot, live_steps=live, idle_mib=self._gpu_idle_mib, nodes=lacking)
+        return [*held, *stopped_ranks(snapshot, live)]
