@@ -264,6 +264,12 @@ class QualificationRun:
 
     def close(self) -> None:
         """Stop what still runs, and remove what our own dead ranks left."""
+        try:
+            self._close()
+        except QualificationError as error:
+            raise self.explainer.explain(error, None) from error
+
+    def _close(self) -> None:
         self._stop_live()
         if not self.baseline.made:
             self.guard.dismiss()

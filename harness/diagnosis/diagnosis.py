@@ -100,7 +100,8 @@ def _sentence(first: Fact) -> str:
     row, place = SIGNATURES.rows.get(first.name), first.place
     if first.name in ENDS:  # its words name node and rank
         place = replace(place, node="", rank=None)
-    where = f"{place}: " if str(place) else ""
+    named = place.node in first.words.split(" ")[:1] and not place.step
+    where = f"{place}: " if str(place) and not named else ""
     means = f" - {row.means}" if row and row.pattern else ""
     return f"{where}{first.words}{means}"
 

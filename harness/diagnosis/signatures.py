@@ -97,12 +97,24 @@ _SLURM_ROWS = (
 
 _SERVICE_ROWS = (
     Signature(
+        "frontend-ended",
+        r"start_frontend_services: frontend ended by itself with exit code \d+",
+        _OURS,
+        Layer.SERVICES,
+        _FAIL,
+        "the frontend ended by itself",
+        isnt="a fault of the workers",
+        advice="its last lines are in the same log",
+        fatal=True,
+        yields_to=("service-ended", "lease-lost"),
+    ),
+    Signature(
         "service-ended",
         r"start_frontend_services: \S+ ended by itself with exit code \d+",
         _OURS,
         Layer.SERVICES,
         _FAIL,
-        "one of etcd, NATS and the frontend ended by itself",
+        "etcd or NATS ended by itself",
         isnt="a fault of the workers, which lose their leases because of it",
         advice="read its log in the folder `services` beside the step's",
         fatal=True,
@@ -323,7 +335,8 @@ _ENGINE_ROWS = (
     Signature(
         "kv-transfer",
         r"Timed out waiting for context KV cache transfer|due to KV cache transfer timeout|"
-        r"[Kk][Vv] cache transfer (?:failed|error|timed out)|Error receiving KV cache",
+        r"[Kk][Vv] cache transfer (?:failed|error|timed out)|Error in kv cache transfer|"
+        r"Error receiving KV cache",
         _TRT,
         Layer.ENGINE,
         _FAIL,

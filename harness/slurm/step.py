@@ -8,8 +8,16 @@ import time
 from pathlib import Path
 
 from harness.deadline import Deadline, wait_until
-from harness.errors import ContainerError, InfraError, QualificationError, SlurmError, StepEnded
+from harness.errors import (
+    ContainerError,
+    InfraError,
+    NodeUnfit,
+    QualificationError,
+    SlurmError,
+    StepEnded,
+)
 from harness.logs import LogFollower, LogLine, read_lines, tail
+from harness.slurm.nodelist import fold
 from harness.slurm.srun import StepSpec
 from harness.slurm.words import (
     Launched,
@@ -48,7 +56,7 @@ class Step:
         self.started_s = time.monotonic()
         self.launched: list[Launched] = []
         self.task_ends: list[TaskEnd] = []
-        self.container_errors: list[str] = []
+        self.container_errors: list[tuple[int | None, str]] = []
         self.cancelled: list[str] = []
         self.node_failures: list[str] = []
         self._ends_before_cancel = 0
@@ -121,10 +129,7 @@ class Step:
         evidence = f"after {time.monotonic() - self.started_s:.1f} s; log: {self.err}"
         words = f"{evidence}\n{tail(self.err, 12)}"
         if self.container_errors:
-            return ContainerError(
-                f"{self.where}: {self.container_errors[0]} {evidence}",
-                hint="check IMAGE and MOUNTS: they must be readable on every node of the step",
-            )
+            return self._refused_container(evidence)
         if self.node_failures:
             return InfraError(f"{self.where}: {self.node_failures[0]} {evidence}")
         if ends := self.first_ends:
@@ -141,6 +146,21 @@ class Step:
                 hint="srun's last line says why; without Pyxis it does not know --container-image",
             )
         return StepEnded(f"{self.where}: ended with {code} {words}")
+
+    def _refused_container(self, evidence: str) -> QualificationError:
+        """Return Pyxis's refusal; on some nodes alone, while others took it, it is theirs."""
+        _, words = self.container_errors[0]
+        text = f"{self.where}: {words} {evidence}"
+        hint = "check IMAGE and MOUNTS: they must be readable on every node of the step"
+        bad = {self._planned_node(rank) for rank, _ in self.container_errors} - {""}
+        if bad and len(bad) < len(self.spec.nodes):
+            return NodeUnfit(f"{fold(bad)} alone refuses the container: {text}", hint=hint)
+        return ContainerError(text, hint=hint)
+
+    def _planned_node(self, rank: int | None) -> str:
+        """Return the node that a task was planned on: srun may not have announced it yet."""
+        place = -1 if rank is None else rank // self.spec.tasks_per_node
+        return self.spec.nodes[place] if 0 <= place < len(self.spec.nodes) else ""
 
     def end_srun(self, timeout_s: float = 5.0) -> None:
         """Make sure that the srun process itself is gone: ours by its handle, never by name."""
@@ -212,7 +232,7 @@ class Step:
         elif end := parse_task_end(line.text):
             self.task_ends.append(end)
         elif (pyxis := parse_pyxis(line.text)) and "error" in line.text:
-            self.container_errors.append(f"pyxis: {pyxis}")
+            self.container_errors.append((line.rank, f"pyxis: {pyxis}"))
         elif (why := parse_cancelled(line.text)) is not None:
             self._note_cancelled(why)
         elif "Node failure" in line.text or "DUE TO NODE FAILURE" in line.text:

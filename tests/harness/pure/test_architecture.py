@@ -19,7 +19,8 @@ SUITE = ("harness", "fixtures", "tests/promises", "tests/agg", "tests/disagg", "
 LAYERS = (
     ("harness.slurm", "harness.topology", "harness.engine_config"),
     ("harness.nodes", "harness.guard"),
-    ("harness.serving",),
+    ("harness.diagnosis",),
+    ("harness.watching", "harness.serving"),
     ("harness.dynamo",),
     (
         "harness.preflight",
@@ -27,6 +28,7 @@ LAYERS = (
         "harness.planning",
         "harness.disruptions",
         "harness.cycles",
+        "harness.explaining",
     ),
     ("harness.fitness",),
     ("harness.run", "harness.attached", "harness.rejudge"),
