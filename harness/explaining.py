@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
-from harness.diagnosis.diagnosis import Diagnosed, Seen, diagnose
-from harness.diagnosis.facts import Fact, Weight
+from harness.diagnosis.diagnosis import Diagnosed, Diagnosis, Seen, diagnose
+from harness.diagnosis.facts import Fact, Layer, Weight
 from harness.diagnosis.probe_facts import held_memory, silent_node, stopped_ranks
-from harness.diagnosis.signatures import HANG
+from harness.diagnosis.signatures import HANG, NODE_UNFIT
 from harness.diagnosis.slurm_facts import slurm_facts
 from harness.dynamo.deployment import Deployment
 from harness.errors import (
@@ -46,6 +47,9 @@ SYMPTOMS = (
 Of any other error only the end of the job or the loss of a node is taken for the cause.
 """
 
+LOST = (NODE_UNFIT, "node-failure")
+"""Facts after which the job is over: what fails later fails because of it."""
+
 LOOK_S = 6.0
 """Deadline of a look at the nodes for a diagnosis; a second is usual."""
 
@@ -68,6 +72,7 @@ class Explainer:
         self._nodes = tuple(nodes)
         self._gpu_idle_mib = gpu_idle_mib
         self._numbers = itertools.count(1)
+        self._ground: Diagnosed | None = None
 
     def explain(
         self, error: QualificationError, deployment: Deployment | None
@@ -79,10 +84,20 @@ class Explainer:
         found = diagnose(facts, Seen.of(error))
         if found is None:
             return error
+        if self._ground is not None and found.layer in (Layer.JOB, Layer.NODE):
+            return Diagnosed(
+                replace(self._ground.diagnosis, seen=found.seen), self._ground.cause_id
+            )
+        return self._kept(found, facts)
+
+    def _kept(self, found: Diagnosis, facts: Sequence[Fact]) -> Diagnosed:
         cause_id = f"cause-{next(self._numbers)}"
         self._directory.write_json(f"diagnoses/{cause_id}.json", found.as_json(facts))
         self._directory.event("diagnosed", {"id": cause_id, "cause": found.cause})
-        return Diagnosed(found, cause_id)
+        explained = Diagnosed(found, cause_id)
+        if found.layer is Layer.JOB or (found.first is not None and found.first.name in LOST):
+            self._ground = explained
+        return explained
 
     def _facts(self, error: QualificationError, deployment: Deployment | None) -> list[Fact]:
         is_symptom = isinstance(error, SYMPTOMS) or type(error) is InfraError
@@ -99,7 +114,7 @@ class Explainer:
             return []
         nodes = deployment.plan.placement.nodes
         try:
-            snapshot = self._inspector.snapshot("diagnosis", nodes, timeout_s=LOOK_S)
+            snapshot = self._inspector.snapshot("diagnosis", nodes, timeout_s=LOOK_S, anyway=True)
         except InfraError as blind:
             return silent_node(blind.message, nodes)
         live = {worker.step.number: worker.step.name for worker in deployment.workers}

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.deadline import Deadline
 from harness.errors import InfraError
+
+LOOK_S = 0.2
+"""How often a program under way is asked whether its end is still waited for."""
+
+LAST_WORDS_S = 1.0
+"""For a killed program's output to come; what it started may hold that open."""
 
 
 @dataclass(frozen=True)
@@ -37,40 +44,66 @@ def run(
     timeout_s: float,
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
+    given_up: Callable[[], str] = lambda: "",
 ) -> Completed:
     """Run ``argv`` to its end and return what it said; the exit status is the caller's to judge.
 
-    Raises :class:`CommandTimeout` after ``timeout_s`` seconds, :class:`CommandMissing` when there
-    is no such program.
+    Raises :class:`CommandTimeout` after ``timeout_s`` seconds, or as soon as ``given_up`` says why
+    its end is not waited for any more; :class:`CommandMissing` when there is no such program.
     """
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             list(argv),
-            capture_output=True,
-            check=False,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             encoding="utf-8",
             env=None if env is None else dict(env),
             errors="replace",
-            input=stdin if stdin is not None else "",
-            timeout=timeout_s,
         )
-    except subprocess.TimeoutExpired as expired:
-        raise CommandTimeout(
-            f"`{' '.join(argv)}` did not end within {timeout_s:.0f} s{_said(expired)}",
-            output=_text(expired.stdout),
-        ) from expired
     except OSError as refused:
         raise CommandMissing(
             f"`{argv[0]}` cannot be run: {refused.strerror}; wanted to run `{' '.join(argv)}`",
         ) from refused
-    return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+    with process:
+        return _ended(process, argv, stdin or "", deadline=Deadline.after(timeout_s), why=given_up)
 
 
-def _said(expired: subprocess.TimeoutExpired) -> str:
-    text = _text(expired.stderr)
-    last = text.strip().splitlines()[-1:] or [""]
-    return f"; its last words: {last[0]}" if last[0] else ""
+def _ended(
+    process: subprocess.Popen[str],
+    argv: Sequence[str],
+    stdin: str,
+    *,
+    deadline: Deadline,
+    why: Callable[[], str],
+) -> Completed:
+    """Wait for the end of a program, and kill it when that is pointless."""
+    given: str | None = stdin
+    while True:
+        try:
+            out, err = process.communicate(given, timeout=deadline.capped(LOOK_S))
+            return Completed(tuple(argv), process.returncode, out, err)
+        except subprocess.TimeoutExpired:
+            given = None
+        except BaseException:  # Ctrl-C too must not leave it behind
+            process.kill()
+            raise
+        if deadline.expired or why():
+            out, err = _kill(process)
+            words = f"did not end within {deadline.budget_s:.0f} s"
+            if not deadline.expired:
+                words = f"was given up after {deadline.elapsed_s:.1f} s: {why()}"
+            raise CommandTimeout(f"`{' '.join(argv)}` {words}{_last_words(err)}", output=out)
 
 
-def _text(raw: bytes | str | None) -> str:
-    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw or ""
+def _kill(process: subprocess.Popen[str]) -> tuple[str, str]:
+    process.kill()
+    try:
+        return process.communicate(timeout=LAST_WORDS_S)
+    except subprocess.TimeoutExpired:
+        return "", ""
+
+
+def _last_words(stderr: str) -> str:
+    last = stderr.strip().splitlines()[-1:]
+    return f"; its last words: {last[0]}" if last else ""

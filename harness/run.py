@@ -12,7 +12,7 @@ from harness.dynamo.deployment import Deployment, OnProgress, State
 from harness.dynamo.shutdown import Shutdown, measure, shut_down
 from harness.dynamo.warm_up import WarmUp
 from harness.errors import HarnessError, PlanError, QualificationError
-from harness.explaining import Explainer
+from harness.explaining import LOOK_S, Explainer
 from harness.facts import run_facts
 from harness.features import parse_features
 from harness.fitness import Asked, Fitness, Question
@@ -69,6 +69,7 @@ class QualificationRun:
                 "not inside a Slurm allocation: SLURM_JOB_ID is not set",
                 hint="salloc first, or see what would be done with --plan",
             )
+        self._live: Deployment | None = None
         self.settings = request.loaded.settings
         self.directory = directory
         self.allocation = allocation
@@ -78,6 +79,7 @@ class QualificationRun:
         self.slurm.on_away = lambda words, seconds: directory.event(
             "slurmctld was away", {"said": words, "seconds": round(seconds, 1)}
         )
+        self.slurm.pointless = self._why_pointless
         head = take_nodes(allocation, 1, head_node=self.settings.head_node)[0]
         address = self.settings.head_node_ip or self.slurm.node_address(head)
         self.plan = plan_run(request, allocation, head_address=address)
@@ -132,7 +134,6 @@ class QualificationRun:
         self._reaches: dict[str, Once[Reached]] = {}
         self._made_deployments: list[Deployment] = []
         self._services_failure: QualificationError | None = None
-        self._live: Deployment | None = None
         self.disruptions = Disruptions(
             self.deployment,
             start_load=self.start_load,
@@ -279,6 +280,10 @@ class QualificationRun:
         if self.keeper.has_processes(end, self._all_steps()):
             self.guard.end_orphans()
 
+    def _why_pointless(self) -> str:
+        """Say what the watch over the live deployment has found; empty while all is well."""
+        return self.live.lookout.alarm_words if self.live else ""
+
     def _endpoint(self, served: Served | None = None) -> Endpoint:
         served = served or Served(self.settings.model_name)
         return Endpoint(self._frontend_http(), served, self.records)
@@ -330,6 +335,7 @@ class QualificationRun:
             ask=lambda request: warm_up.note(self.ask(request, timeout_s=CANARY_TIMEOUT_S)),
             on_progress=self._on_progress,
             explain=self.explainer.explain,
+            look=lambda nodes: self.inspector.snapshot("late", nodes, timeout_s=LOOK_S),
         )
         self._live = deployment
         self._made_deployments.append(deployment)

@@ -25,6 +25,7 @@ from harness.dynamo.plan import DeploymentPlan
 from harness.dynamo.readiness import AskCanary, Readiness, not_ready
 from harness.dynamo.services import STOP_SIGNAL, Services
 from harness.dynamo.stop import StopReport, kill_steps, never_registered, stop_steps
+from harness.dynamo.stragglers import Look, stopped_stragglers
 from harness.dynamo.worker import Worker
 from harness.errors import HarnessError, QualificationError
 from harness.http import Http
@@ -78,8 +79,12 @@ class Deployment:
         ask: AskCanary,
         on_progress: OnProgress,
         explain: Explain,
+        look: Look,
     ) -> None:
-        """``explain`` finds the first cause of a failed start, while all is still there."""
+        """``explain`` finds the first cause of a failed start, while all is still there.
+
+        ``look`` has the processes of nodes looked at.
+        """
         self.plan = plan
         self.state = State.NEW
         self.all_steps: list[Step] = []
@@ -92,6 +97,7 @@ class Deployment:
         self._ask = ask
         self._on_progress = on_progress
         self._explain = explain
+        self._look = look
         self._services: Services | None = None
         self._release = dynamo_release(plan.context.settings.dynamo_release)
         self._crew = Crew(plan.context, slurm, launch=self._launch, component=self.component)
@@ -323,6 +329,8 @@ class Deployment:
         self.lookout.begin()
         self.instances_before_workers = self._services.wait_up()
         self.lookout.services_up(self._services, prefix)
+        late = stopped_stragglers(lambda: tuple(self.workers), self._look)
+        self.lookout.add("stragglers", late, every_s=1.0)
 
     def _look_at_interim(self) -> None:
         """Note what the deployment is while the roles that come next are missing."""

@@ -133,6 +133,11 @@ class Lookout:
         """Watch no more."""
         self._watch.stop()
 
+    @property
+    def alarm_words(self) -> str:
+        """What the alarm was about, or nothing."""
+        return self._watch.alarm.words if self._watch.alarm else ""
+
     def check(self) -> None:
         """Raise what the alarm was about, if there was one."""
         alarm = self._watch.alarm
@@ -140,6 +145,16 @@ class Lookout:
             kind = ALARMS.get(alarm.name, RankFailed)
             where = f"{alarm.place}: " if str(alarm.place) else ""
             raise kind(f"{where}{alarm.words}")
+
+    def said_since(self, at: float, *, most: int = 8) -> list[Fact]:
+        """Return the first lines worth a look that the logs got from a moment on, of each rank."""
+        said = [
+            fact
+            for each, layer in self._listeners.values()
+            for fact in step_facts(each.step, each.listener.facts(), layer)
+            if fact.at >= at
+        ]
+        return sorted(said, key=lambda fact: fact.at)[:most]
 
     def facts(self) -> list[Fact]:
         """Return all that is known now: of the steps, of the job and its nodes, the alarm."""

@@ -64,10 +64,12 @@ class NodeInspector:
         *,
         condition: bool = False,
         timeout_s: float = PROBE_S,
+        anyway: bool = False,
     ) -> Snapshot:
         """Probe ``nodes`` (all by default) in one step outside the container.
 
         ``condition`` also asks what they are like: health of the GPUs, addresses, room in folders.
+        ``anyway``: also when the deployment that lives is known to be dying.
         The snapshot is kept as ``snapshots/NN-<moment>.json``. Raises
         :class:`~harness.errors.InfraError` for a node that did not answer.
         """
@@ -83,7 +85,9 @@ class NodeInspector:
         )
         text = PROBE.read_text(encoding="utf-8")
         asked_s = time.time()
-        done = self._slurm.run_step(spec, timeout_s=timeout_s, stdin=text, path=HOST_PATH)
+        done = self._slurm.run_step(
+            spec, timeout_s=timeout_s, stdin=text, path=HOST_PATH, anyway=anyway
+        )
         answered_s = time.time()
         if done.returncode != 0:
             raise InfraError(

@@ -68,6 +68,8 @@ class Slurm:
         self.job_id = job_id
         self.on_away: Callable[[str, float], None] = lambda _words, _seconds: None
         """Is told what was said while slurmctld was away, and for how many seconds it was asked."""
+        self.pointless: Callable[[], str] = lambda: ""
+        """Says why a short step is not waited for any more; empty while it is."""
         self._environ = dict(os.environ if environ is None else environ)
 
     def start(
@@ -90,9 +92,17 @@ class Slurm:
         return Step(spec, process, out=stdout, err=stderr)
 
     def run_step(
-        self, spec: StepSpec, *, timeout_s: float, stdin: str = "", path: str = ""
+        self,
+        spec: StepSpec,
+        *,
+        timeout_s: float,
+        stdin: str = "",
+        path: str = "",
+        anyway: bool = False,
     ) -> Completed:
         """Run a short step to its end. ``path`` replaces PATH on the nodes.
+
+        It is given up as soon as it is :attr:`pointless`, unless it is to be run ``anyway``.
 
         A step that slurmctld could not create, because it was away, is started again.
         Raises :class:`SlurmError` when it has not ended in time; the step is then cancelled.
@@ -102,7 +112,13 @@ class Slurm:
         try:
             argv = spec.argv(self._program("srun"))
             return self._patiently(
-                lambda: run(argv, timeout_s=timeout_s, env=environment, stdin=stdin)
+                lambda: run(
+                    argv,
+                    timeout_s=timeout_s,
+                    env=environment,
+                    stdin=stdin,
+                    given_up=(lambda: "") if anyway else self.pointless,
+                )
             )
         except CommandTimeout as slow:
             for row in self.steps():
