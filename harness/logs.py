@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _LABEL = re.compile(r"^\s*(\d+): ?(.*)$")
+
+_ANY = (b"\n",)
 
 TAIL_BYTES = 100_000
 """Most of a log that is ever attached to a report; the file holds the rest."""
@@ -51,27 +53,64 @@ def tail(path: Path, lines: int = 15) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-class LogFollower:
-    """Gives the lines that were added to a log since the last look; an unfinished line waits."""
+@dataclass(frozen=True)
+class Added:
+    """Whole lines that were added to a log; ``first`` is the number of the first of them."""
 
-    def __init__(self, path: Path) -> None:
+    text: bytes
+    first: int
+
+    def lines(self, telling: Sequence[bytes]) -> Iterator[tuple[LogLine, int]]:
+        """Yield the lines that have any of ``telling``, each with its place in ``text``.
+
+        The others cost next to nothing: ranks may write thousands of lines a second. A search for
+        each word is faster than one for a pattern of all.
+        """
+        number, passed = self.first, 0
+        for start in sorted({place for word in telling for place in self._starts(word)}):
+            number += self.text.count(b"\n", passed, start)
+            passed = start
+            yield _decoded(number, self.text[start : self.text.find(b"\n", start)]), start
+
+    def _starts(self, word: bytes) -> Iterator[int]:
+        """Yield the place of each line that has a word."""
+        found = self.text.find(word)
+        while found >= 0:
+            yield self.text.rfind(b"\n", 0, found) + 1
+            end = self.text.find(b"\n", found)
+            found = self.text.find(word, end + 1) if end >= 0 else -1
+
+
+class LogFollower:
+    """Gives the lines that were added to a log since the last look; an unfinished line waits.
+
+    Those alone that have any of ``telling``, if it is given.
+    """
+
+    def __init__(self, path: Path, telling: Sequence[bytes] = _ANY) -> None:
         self.path = path
+        self._telling = telling
         self._offset = 0
-        self._number = 0
-        self._rest = b""
+        self._lines = 0
 
     def new_lines(self) -> Iterator[LogLine]:
         """Yield complete lines not yet seen."""
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as log:
-            log.seek(self._offset)
-            added = log.read()
-        self._offset += len(added)
-        *whole, self._rest = (self._rest + added).split(b"\n")
-        for raw in whole:
-            self._number += 1
-            yield _decoded(self._number, raw)
+        for line, _ in self.added().lines(self._telling):
+            yield line
+
+    def added(self) -> Added:
+        """Return all complete lines not yet seen, as one piece."""
+        try:
+            with self.path.open("rb") as log:
+                log.seek(self._offset)
+                text = log.read()
+        except FileNotFoundError:
+            text = b""
+        whole = text[: text.rfind(b"\n") + 1]
+        first = self._lines + 1
+        self._offset += len(whole)
+        self._lines += whole.count(b"\n")
+        return Added(whole, first)
 
 
 def _decoded(number: int, raw: bytes) -> LogLine:

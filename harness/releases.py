@@ -171,5 +171,8 @@ Dynamo's where it stops the engine itself, the last is TensorRT-LLM's.
 ENGINE_VERSION_LINE = r"\[TensorRT-LLM\] TensorRT.LLM version: (?P<version>\S+)"
 """What ``import tensorrt_llm`` prints."""
 
+PROGRESS_WORDS = (b"mpi_world_size", b"Model init total", b"ersion")
+"""Words of the three lines above, cheap to look for."""
+
 EPLB_SHM_DEFAULT = "moe_shared"
 """Default of TRTLLM_EPLB_SHM_NAME, in /dev/shm: ``<prefix>_l<layer>_lr<local rank>_all``."""

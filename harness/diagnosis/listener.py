@@ -13,7 +13,7 @@ from harness.diagnosis.facts import Fact, Layer, Place, Source, Weight
 from harness.diagnosis.log_form import TELLING, Form, form_of, time_of
 from harness.diagnosis.signature import Signature
 from harness.diagnosis.signatures import SIGNATURES
-from harness.logs import LogLine, parse_line
+from harness.logs import LogFollower, LogLine
 
 LINES_A_RANK = 6
 """Lines of unknown meaning that are kept of a rank; the first ones count."""
@@ -39,47 +39,22 @@ class LogEar:
     def __init__(self, path: Path, *, earliest: float) -> None:
         self.path = path
         self._earliest = earliest
-        self._offset = 0
-        self._number = 0
+        self._follower = LogFollower(path)
         self._before = b""
 
     def new_lines(self) -> Iterator[Heard]:
         """Yield the lines worth a look among those added; an unfinished line waits."""
-        added = self._added()
-        if not added:
-            return
-        now, passed, shown = time.time(), 0, -1
-        for found in TELLING.finditer(added):
-            start = added.rfind(b"\n", 0, found.start()) + 1
-            if start == shown:
-                continue
-            shown = start
-            end = added.find(b"\n", found.end())
-            self._number += added.count(b"\n", passed, start)
-            passed = start
-            raw = added[start:end].decode("utf-8", errors="replace")
-            line = parse_line(self._number + 1, raw)
-            yield Heard(line, self._time(line, added[:start], now))
-        self._number += added.count(b"\n", passed)
-        self._before = added[-BACK_BYTES:]
-
-    def _added(self) -> bytes:
-        try:
-            with self.path.open("rb") as log:
-                log.seek(self._offset)
-                added = log.read()
-        except FileNotFoundError:
-            return b""
-        whole = added[: added.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return whole
+        added, now = self._follower.added(), time.time()
+        for line, start in added.lines(TELLING):
+            yield Heard(line, self._time(line, added.text[max(0, start - BACK_BYTES) : start], now))
+        self._before = (self._before + added.text)[-BACK_BYTES:]
 
     def _time(self, line: LogLine, before: bytes, now: float) -> float:
         """Return when a line was written: by its own word, its rank's last word, or ours."""
         if (at := time_of(line.text, earliest=self._earliest, latest=now)) is not None:
             return at
         label = b"" if line.rank is None else b"%d: " % line.rank
-        recent = (self._before + before)[-BACK_BYTES:]
+        recent = (self._before + before[-BACK_BYTES:])[-BACK_BYTES:]
         for raw in reversed(recent.split(b"\n")):
             if raw.lstrip().startswith(label):
                 text = raw.decode("utf-8", errors="replace")

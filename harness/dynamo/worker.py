@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from harness.dynamo.discovery import Instance
 from harness.dynamo.load_progress import LoadProgress
 from harness.logs import LogFollower
+from harness.releases import PROGRESS_WORDS
 from harness.slurm.step import Step
 from harness.topology import Role, WorkerPlacement
 
@@ -29,7 +30,7 @@ class Worker:
         self.proved = False
         self.loaded_at_s: float | None = None
         self.ready_at_s: float | None = None
-        self._followers = [LogFollower(step.out), LogFollower(step.err)]
+        self._followers = [LogFollower(log, PROGRESS_WORDS) for log in (step.out, step.err)]
 
     @property
     def name(self) -> str:

@@ -31,6 +31,9 @@ from harness.slurm.words import (
     parse_task_end,
 )
 
+TELLING = (b"srun", b"slurmstepd", b"pyxis:", b"ode failure", b"NODE FAILURE", b"CANCELLED")
+"""A line without any of these is no word of Slurm or Pyxis."""
+
 LAST_WORDS = 6
 """Lines of a dead rank that its error quotes; the log holds all."""
 
@@ -61,7 +64,7 @@ class Step:
         self.node_failures: list[str] = []
         self._ends_before_cancel = 0
         self._process = process
-        self._follower = LogFollower(err)
+        self._follower = LogFollower(err, TELLING)
         self._death: QualificationError | None = None
 
     @property
