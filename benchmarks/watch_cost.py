@@ -25,7 +25,7 @@ from harness.deadline import Deadline, wait_until
 from harness.diagnosis.facts import Fact, Layer, Place
 from harness.diagnosis.listener import StepListener
 from harness.dynamo.discovery import Discovery
-from harness.dynamo.pulses import all_registered, requests_answered, service_answers
+from harness.dynamo.pulses import Suspicion, all_registered, requests_answered, service_answers
 from harness.dynamo.worker import Worker
 from harness.http import Http
 from harness.slurm.srun import StepSpec
@@ -136,7 +136,9 @@ def _pulses(url: str, alarm: Callable[[Fact], None]) -> Iterator[Pulse]:
         "etcd": service_answers(http, "/version", Place()),
         "frontend": service_answers(http, "/health", Place()),
         "registered": all_registered(Discovery(http, "v1/instances/"), tuple),
-        "canary": requests_answered(http, "m", live=tuple, traffic=Traffic(), limit_s=9.0),
+        "canary": requests_answered(
+            http, "m", live=tuple, traffic=Traffic(), limit_s=9.0, suspicion=Suspicion()
+        ),
     }
     for name, ask in asks.items():
         yield Pulse(name, ask, every_s=1.0, limit_s=0.0, alarm=alarm)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.diagnosis.diagnosis import Diagnosed, Diagnosis, Seen, diagnose
-from harness.diagnosis.facts import Fact, Layer, Weight
-from harness.diagnosis.probe_facts import held_memory, silent_node, stopped_ranks
-from harness.diagnosis.signatures import HANG, NODE_UNFIT
+from harness.diagnosis.facts import Fact, Layer
+from harness.diagnosis.probe_facts import held_memory, silent_node
+from harness.diagnosis.signatures import NODE_UNFIT
 from harness.diagnosis.slurm_facts import slurm_facts
 from harness.dynamo.deployment import Deployment
 from harness.errors import (
@@ -107,16 +107,14 @@ class Explainer:
         return [*facts, *self._looked_at(facts, deployment)]
 
     def _looked_at(self, facts: Sequence[Fact], deployment: Deployment) -> list[Fact]:
-        """Look at the nodes where a look may show more: at a hang, at a lack of GPU memory."""
-        breaks = {fact.name for fact in facts if fact.weight is Weight.BREAK}
+        """Look at the nodes where a look may show more: who holds GPU memory that a rank lacked."""
         lacking = {f.place.node for f in facts if f.name == "gpu-out-of-memory"} - {""}
-        if not lacking and HANG not in breaks:
+        if not lacking:
             return []
-        nodes = deployment.plan.placement.nodes
+        nodes = [node for node in self._nodes if node in lacking]
         try:
             snapshot = self._inspector.snapshot("diagnosis", nodes, timeout_s=LOOK_S, anyway=True)
         except InfraError as blind:
             return silent_node(blind.message, nodes)
-        live = {worker.step.number: worker.step.name for worker in deployment.workers}
-        held = held_memory(snapshot, live_steps=live, idle_mib=self._gpu_idle_mib, nodes=lacking)
-        return [*held, *stopped_ranks(snapshot, live)]
+        live = {worker.step.number for worker in deployment.workers}
+        return held_memory(snapshot, live_steps=live, idle_mib=self._gpu_idle_mib, nodes=lacking)

@@ -335,7 +335,9 @@ class QualificationRun:
             ask=lambda request: warm_up.note(self.ask(request, timeout_s=CANARY_TIMEOUT_S)),
             on_progress=self._on_progress,
             explain=self.explainer.explain,
-            look=lambda nodes: self.inspector.snapshot("late", nodes, timeout_s=LOOK_S),
+            look=lambda nodes: self.inspector.snapshot(
+                "suspicion", nodes, timeout_s=LOOK_S, anyway=True
+            ),
         )
         self._live = deployment
         self._made_deployments.append(deployment)

@@ -22,10 +22,10 @@ from harness.dynamo.launch import frontend_step
 from harness.dynamo.lookout import Lookout
 from harness.dynamo.metrics import WorkerMetrics
 from harness.dynamo.plan import DeploymentPlan
+from harness.dynamo.pulses import Look
 from harness.dynamo.readiness import AskCanary, Readiness, not_ready
 from harness.dynamo.services import STOP_SIGNAL, Services
 from harness.dynamo.stop import StopReport, kill_steps, never_registered, stop_steps
-from harness.dynamo.stragglers import Look, stopped_stragglers
 from harness.dynamo.worker import Worker
 from harness.errors import HarnessError, QualificationError
 from harness.http import Http
@@ -97,7 +97,6 @@ class Deployment:
         self._ask = ask
         self._on_progress = on_progress
         self._explain = explain
-        self._look = look
         self._services: Services | None = None
         self._release = dynamo_release(plan.context.settings.dynamo_release)
         self._crew = Crew(plan.context, slurm, launch=self._launch, component=self.component)
@@ -106,6 +105,7 @@ class Deployment:
             slurm,
             nodes=plan.placement.nodes,
             live=lambda: tuple(self.workers),
+            look=look,
             on_alarm=self._alarmed,
         )
 
@@ -329,8 +329,6 @@ class Deployment:
         self.lookout.begin()
         self.instances_before_workers = self._services.wait_up()
         self.lookout.services_up(self._services, prefix)
-        late = stopped_stragglers(lambda: tuple(self.workers), self._look)
-        self.lookout.add("stragglers", late, every_s=1.0)
 
     def _look_at_interim(self) -> None:
         """Note what the deployment is while the roles that come next are missing."""

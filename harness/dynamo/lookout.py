@@ -21,11 +21,15 @@ from harness.dynamo.launch import LaunchContext
 from harness.dynamo.pulses import (
     GONE_S,
     SILENT_S,
+    Look,
+    Suspicion,
     all_registered,
+    looked_at,
     requests_answered,
     service_answers,
 )
 from harness.dynamo.services import Services
+from harness.dynamo.stragglers import stopped_stragglers
 from harness.dynamo.worker import Worker
 from harness.errors import (
     Hang,
@@ -68,12 +72,15 @@ class Lookout:
         *,
         nodes: Sequence[str],
         live: Callable[[], Sequence[Worker]],
+        look: Look,
         on_alarm: Callable[[Fact], None],
     ) -> None:
         self._context = context
         self._slurm = slurm
         self._nodes = tuple(nodes)
         self._live = live
+        self._look = look
+        self._suspicion = Suspicion()
         self._services: Services | None = None
         self._listeners: dict[str, tuple[Watched, Layer]] = {}
         self._watch = Watch(self._watched, on_alarm=self._alarmed)
@@ -102,6 +109,8 @@ class Lookout:
         }
         for name, ask in asks.items():
             self._add(name, ask, every_s=1.0, limit_s=SILENT_S)
+        late = stopped_stragglers(self._live, self._look)
+        self._add("stragglers", late, every_s=1.0, limit_s=0.0)
         registered = all_registered(Discovery(etcd, instance_prefix), self._live)
         self._add("registered", registered, every_s=1.0, limit_s=GONE_S)
 
@@ -116,12 +125,11 @@ class Lookout:
             live=self._live,
             traffic=self._services.frontend.http.traffic,
             limit_s=settings.hang_limit_s,
+            suspicion=self._suspicion,
         )
         self._add("canary", ask, every_s=1.0, limit_s=0.0)
-
-    def add(self, name: str, ask: Ask, *, every_s: float) -> None:
-        """Ask something more; what it finds is an alarm at once."""
-        self._add(name, ask, every_s=every_s, limit_s=0.0)
+        closer = looked_at(self._suspicion, self._live, self._look)
+        self._add("nodes", closer, every_s=1.0, limit_s=0.0)
 
     @contextmanager
     def resting(self) -> Iterator[None]:
@@ -165,6 +173,7 @@ class Lookout:
         ]
         alarm = self._watch.alarm
         told = [alarm] if alarm is not None and alarm.name in ALARMS else []
+        told += self._suspicion.seen if alarm is not None and alarm.name == HANG else ()
         return [*found, *told, *slurm_facts(self._slurm, self._nodes)]
 
     def _watched(self) -> list[Watched]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from harness.diagnosis.facts import Fact, Layer, Place, Source, Weight
+from harness.diagnosis.probe_facts import silent_node, stopped_ranks
 from harness.diagnosis.signatures import HANG, INSTANCE_GONE, SERVICE_SILENT, SIGNATURES
 from harness.dynamo.canary import canary_request
 from harness.dynamo.discovery import Discovery
 from harness.dynamo.worker import Worker
+from harness.errors import InfraError
 from harness.exchange import EndpointUnreachable, Outcome
 from harness.http import Http
+from harness.nodes.snapshot import Snapshot
 from harness.traffic import Traffic
 from harness.watching.pulse import Ask
 
@@ -27,7 +31,22 @@ GONE_S = 2.0
 QUIET_S = 2.0
 """Seconds without bytes of any answer after which the canary asks itself."""
 
+SUSPICIOUS_S = 3.0
+"""Seconds for which the canary is not answered before the nodes are looked at."""
+
 Live = Callable[[], Sequence[Worker]]
+Look = Callable[[Sequence[str]], Snapshot]
+
+
+@dataclass
+class Suspicion:
+    """What the canary waits for, and what a look at the nodes meanwhile has shown."""
+
+    since_s: float | None = None
+    """When the canary that is not answered was sent, on the monotonic clock."""
+    looked_since_s: float | None = None
+    """Which of them the last look was made for."""
+    seen: tuple[Fact, ...] = ()
 
 
 def service_answers(http: Http, path: str, where: Place, *, method: str = "GET") -> Ask:
@@ -59,8 +78,36 @@ def all_registered(discovery: Discovery, live: Live) -> Ask:
     return ask
 
 
+def looked_at(suspicion: Suspicion, live: Live, look: Look) -> Ask:
+    """Look at the nodes once while a canary is not answered: a stopped rank is why.
+
+    That a node is silent is kept beside: a busy Slurm is slow too, and alone it proves nothing.
+    """
+
+    def ask() -> list[Fact]:
+        since_s = suspicion.since_s
+        if since_s is None or since_s == suspicion.looked_since_s:
+            return []
+        if time.monotonic() - since_s < SUSPICIOUS_S:
+            return []
+        workers = live()
+        nodes = tuple(dict.fromkeys(node for each in workers for node in each.placement.nodes))
+        try:
+            snapshot = look(nodes)
+        except InfraError as blind:
+            suspicion.seen = tuple(silent_node(blind.message, nodes))
+            stopped = []
+        else:
+            suspicion.seen = ()
+            stopped = stopped_ranks(snapshot, {w.step.number: w.step.name for w in workers})
+        suspicion.looked_since_s = since_s
+        return stopped
+
+    return ask
+
+
 def requests_answered(
-    http: Http, model: str, *, live: Live, traffic: Traffic, limit_s: float
+    http: Http, model: str, *, live: Live, traffic: Traffic, limit_s: float, suspicion: Suspicion
 ) -> Ask:
     """Ask for an answer where none came to anybody for a while; ``traffic`` is everybody's."""
     request = canary_request(model)
@@ -69,7 +116,7 @@ def requests_answered(
     def ask() -> list[Fact]:
         if time.monotonic() - traffic.last_arrival_s < QUIET_S:
             return []
-        asked_s = time.monotonic()
+        asked_s = suspicion.since_s = time.monotonic()
         exchange = http.exchange(
             "POST",
             request.path,
@@ -77,6 +124,7 @@ def requests_answered(
             headers={"content-type": "application/json"},
             timeout_s=limit_s,
         )
+        suspicion.since_s = None
         if exchange.outcome is not Outcome.TIMEOUT or traffic.last_arrival_s > asked_s:
             return []
         return [_hang(live(), limit_s)]

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 from harness.diagnosis.facts import Fact
 from harness.diagnosis.probe_facts import stopped_ranks
+from harness.dynamo.pulses import Look
 from harness.dynamo.worker import Worker
-from harness.nodes.snapshot import Snapshot
 from harness.watching.pulse import Ask
 
 PATIENCE_S = 3.0
 """Seconds after the last rank that finished before one look; each further look waits thrice as
 long: a slow rank is no fault, and a look is a step on its node."""
-
-Look = Callable[[Sequence[str]], Snapshot]
 
 
 @dataclass

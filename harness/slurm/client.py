@@ -5,11 +5,13 @@ Every call has a deadline: srun on a drained cluster waits for ever.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -121,15 +123,21 @@ class Slurm:
                 )
             )
         except CommandTimeout as slow:
-            for row in self.steps():
-                if row.name == spec.name:
-                    self.signal(row.step_id, "KILL")
+            # scancel waits 12 s for a node that is silent; nobody here waits for its answer.
+            threading.Thread(target=self._kill_named, args=(spec.name,), daemon=True).start()
             silent = silent_nodes(spec, slow.output)
             raise SlurmError(
                 f"step {spec.name} did not end, no word came from {', '.join(silent)}: "
                 f"{slow.message}",
                 hint=f"are these nodes down, drained or frozen? see `sinfo -R`: {fold(silent)}",
             ) from slow
+
+    def _kill_named(self, name: str) -> None:
+        """Kill the steps of a name; the guard ends at last what cannot be ended now."""
+        with contextlib.suppress(SlurmError):
+            for row in self.steps():
+                if row.name == name:
+                    self.signal(row.step_id, "KILL")
 
     def steps(self) -> list[StepRow]:
         """Return the job's running steps."""
