@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness.diagnosis.diagnosis import Diagnosed, Diagnosis, Seen, diagnose
@@ -47,10 +47,13 @@ SYMPTOMS = (
 Of any other error only the end of the job or the loss of a node is taken for the cause.
 """
 
-LOST = (NODE_UNFIT, "node-failure")
+LOST = (NODE_UNFIT, "node-failure", "ended-by-node-failure")
 """Facts after which the job is over: what fails later fails because of it."""
 
-LOOK_S = 6.0
+ENDS_OF_JOB = ("node-failure", "ended-by-node-failure", "time-limit")
+"""Words of Slurm in a step's log that no later deployment can have survived."""
+
+LOOK_S = 5.0
 """Deadline of a look at the nodes for a diagnosis; a second is usual."""
 
 
@@ -65,13 +68,16 @@ class Explainer:
         *,
         nodes: Sequence[str],
         gpu_idle_mib: int,
+        last: Callable[[], Deployment | None],
     ) -> None:
+        """``last`` gives the deployment that was made last, alive or not."""
         self._slurm = slurm
         self._directory = directory
         self._inspector = inspector
         self._nodes = tuple(nodes)
         self._gpu_idle_mib = gpu_idle_mib
         self._numbers = itertools.count(1)
+        self._last = last
         self._ground: Diagnosed | None = None
 
     def explain(
@@ -102,9 +108,15 @@ class Explainer:
     def _facts(self, error: QualificationError, deployment: Deployment | None) -> list[Fact]:
         is_symptom = isinstance(error, SYMPTOMS) or type(error) is InfraError
         if deployment is None or not is_symptom:
-            return slurm_facts(self._slurm, self._nodes)
+            return [*slurm_facts(self._slurm, self._nodes), *self._end_of_job()]
         facts = deployment.lookout.facts()
         return [*facts, *self._looked_at(facts, deployment)]
+
+    def _end_of_job(self) -> list[Fact]:
+        """Return what the logs of the last deployment say of the job's end: Slurm forgets it."""
+        last = self._last()
+        said = last.lookout.said_since(0.0, most=None) if last else []
+        return [fact for fact in said if fact.name in ENDS_OF_JOB]
 
     def _looked_at(self, facts: Sequence[Fact], deployment: Deployment) -> list[Fact]:
         """Look at the nodes where a look may show more: who holds GPU memory that a rank lacked."""

@@ -126,6 +126,7 @@ class QualificationRun:
             self.inspector,
             nodes=self.plan.nodes,
             gpu_idle_mib=self.settings.gpu_idle_mib,
+            last=lambda: next(reversed(self._made_deployments), None),
         )
         self.references: dict[str, Record] = {}
         self._on_progress = on_progress

@@ -11,6 +11,12 @@ from harness.diagnosis.facts import Layer, Weight
 from harness.diagnosis.signature import Signature, SignatureTable
 from harness.errors import VerdictClass
 
+RANK_KILLED, RANK_ENDED, STEP_ENDED = "rank-killed", "rank-ended", "step-ended"
+STEP_CANCELLED, JOB_ENDED, NODE_UNFIT = "step-cancelled", "job-ended", "node-unfit"
+NODE_SILENT, SERVICE_SILENT = "node-silent", "service-silent"
+HANG, INSTANCE_GONE, RANK_STOPPED = "hang", "instance-gone", "rank-stopped"
+GPU_HELD, GPU_LEFT = "gpu-held", "gpu-left"
+
 _TRT = "TensorRT-LLM 1.0 to 1.3"
 _DYN = "Dynamo 0.8 to 1.6"
 _CUDA = "CUDA 12 and 13, torch 2.x"
@@ -34,13 +40,24 @@ _SLURM_ROWS = (
     ),
     Signature(
         "node-failure",
-        r"CANCELLED AT \S+ DUE TO NODE FAILURE|srun: error: Node failure on \S+",
+        r"srun: error: Node failure on \S+",
         _SLURM,
         Layer.NODE,
         _INFRA,
         "Slurm lost a node",
         isnt="an error of the fabric or of NCCL, which the other ranks report",
         advice="see `sinfo -R`, and take other nodes",
+    ),
+    Signature(
+        "ended-by-node-failure",
+        r"CANCELLED AT \S+ DUE TO NODE FAILURE",
+        _SLURM,
+        Layer.NODE,
+        _INFRA,
+        "Slurm ended the step because it had lost a node, which need not be the one that says so",
+        isnt="an error of the fabric or of NCCL, which the other ranks report",
+        advice="see `sinfo -R`, and take other nodes",
+        yields_to=(NODE_UNFIT, "node-failure"),
     ),
     Signature(
         "oom-kill",
@@ -392,12 +409,6 @@ _ENGINE_ROWS = (
     ),
 )
 
-RANK_KILLED, RANK_ENDED, STEP_ENDED = "rank-killed", "rank-ended", "step-ended"
-STEP_CANCELLED, JOB_ENDED, NODE_UNFIT = "step-cancelled", "job-ended", "node-unfit"
-NODE_SILENT, SERVICE_SILENT = "node-silent", "service-silent"
-HANG, INSTANCE_GONE, RANK_STOPPED = "hang", "instance-gone", "rank-stopped"
-GPU_HELD, GPU_LEFT = "gpu-held", "gpu-left"
-
 _BY_SLURM = f"exit codes and states of {_SLURM}"
 _BY_PROBE = "the node probe"
 
@@ -411,7 +422,7 @@ _SEEN_ROWS = (
         "the job is over",
         isnt="a crash of the product: Slurm ended every step",
         advice="see who cancelled it or why it ended: `scontrol show job`, `sacct -j`",
-        yields_to=(NODE_UNFIT, "time-limit", "node-failure"),
+        yields_to=(NODE_UNFIT, "time-limit", "node-failure", "ended-by-node-failure"),
     ),
     Signature(
         NODE_UNFIT,

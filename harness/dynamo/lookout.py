@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from harness.deadline import Deadline
 from harness.diagnosis.facts import Fact, Layer, Place
 from harness.diagnosis.listener import StepListener
 from harness.diagnosis.signatures import (
@@ -49,6 +50,9 @@ from harness.watching.watched import Watched
 
 SLURM_EVERY_S = 10.0
 """Pause between two questions to slurmctld, which serves a whole cluster."""
+
+LOOK_WAIT_S = 3.0
+"""Seconds for a look at the nodes that began before a hang was told."""
 
 ALARMS: dict[str, type[QualificationError]] = {
     HANG: Hang,
@@ -154,7 +158,7 @@ class Lookout:
             where = f"{alarm.place}: " if str(alarm.place) else ""
             raise kind(f"{where}{alarm.words}")
 
-    def said_since(self, at: float, *, most: int = 8) -> list[Fact]:
+    def said_since(self, at: float, *, most: int | None = 8) -> list[Fact]:
         """Return the first lines worth a look that the logs got from a moment on, of each rank."""
         said = [
             fact
@@ -173,7 +177,8 @@ class Lookout:
         ]
         alarm = self._watch.alarm
         told = [alarm] if alarm is not None and alarm.name in ALARMS else []
-        told += self._suspicion.seen if alarm is not None and alarm.name == HANG else ()
+        if alarm is not None and alarm.name == HANG:
+            told += self._suspicion.seen_of_hang(Deadline.after(LOOK_WAIT_S))
         return [*found, *told, *slurm_facts(self._slurm, self._nodes)]
 
     def _watched(self) -> list[Watched]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from harness.deadline import Deadline, wait_until
 from harness.diagnosis.facts import Fact, Layer, Place, Source, Weight
 from harness.diagnosis.probe_facts import silent_node, stopped_ranks
 from harness.diagnosis.signatures import HANG, INSTANCE_GONE, SERVICE_SILENT, SIGNATURES
@@ -31,7 +32,7 @@ GONE_S = 2.0
 QUIET_S = 2.0
 """Seconds without bytes of any answer after which the canary asks itself."""
 
-SUSPICIOUS_S = 3.0
+SUSPICIOUS_S = 1.5
 """Seconds for which the canary is not answered before the nodes are looked at."""
 
 Live = Callable[[], Sequence[Worker]]
@@ -46,7 +47,14 @@ class Suspicion:
     """When the canary that is not answered was sent, on the monotonic clock."""
     looked_since_s: float | None = None
     """Which of them the last look was made for."""
+    hung_since_s: float | None = None
+    """Which of them was a hang."""
     seen: tuple[Fact, ...] = ()
+
+    def seen_of_hang(self, deadline: Deadline) -> tuple[Fact, ...]:
+        """Return what was seen while the hang went on; a look under way is waited for."""
+        wait_until(lambda: self.looked_since_s == self.hung_since_s, deadline)
+        return self.seen if self.looked_since_s == self.hung_since_s else ()
 
 
 def service_answers(http: Http, path: str, where: Place, *, method: str = "GET") -> Ask:
@@ -127,6 +135,7 @@ def requests_answered(
         suspicion.since_s = None
         if exchange.outcome is not Outcome.TIMEOUT or traffic.last_arrival_s > asked_s:
             return []
+        suspicion.hung_since_s = asked_s
         return [_hang(live(), limit_s)]
 
     return ask

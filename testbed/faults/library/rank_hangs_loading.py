@@ -10,7 +10,7 @@ FAULT = Fault(
     (49,),
     "A rank hangs while it loads.",
     Layer.ENGINE,
-    Said((FAIL,), patterns=("(?i)missing",), node="node1", rank=2, within_s=15.0),
+    Said((FAIL,), patterns=("(?i)missing|stopped",), node="node1", rank=2, within_s=15.0),
     moment=Moment.LOADING,
     inject=freeze(RANK, rank=2),
     run=Run(
