@@ -33,7 +33,7 @@ class ContainerPromises:
         ask(Question.CONTAINER_GPUS)
 
     def test_model_is_whole_and_readable_on_every_node(self, ask: Ask) -> None:
-        """Every shard of the index is there in its full length (FAULTS 21)."""
+        """Every shard of the index in its full length, and a tokenizer (FAULTS 21)."""
         ask(Question.MODEL)
 
     def test_shared_memory_holds_the_experts_where_they_are_balanced_online(self, ask: Ask) -> None:
