@@ -37,7 +37,7 @@ TOKENIZERS = (  # each alone is enough; by the files that TensorRT-LLM and Dynam
 )
 IMEX = "/dev/nvidia-caps-imex-channels"
 INJECTED = re.compile(r"^(UCX|NCCL|OMPI|NVSHMEM|NIXL)_|^(https?|all|no)_proxy$", re.IGNORECASE)
-PASSWORD = re.compile(r"//[^/@\s]*@")
+PASSWORD = re.compile(r"^(\w+://)?.*@")
 EXPERT = re.compile(r"\blayers\.(\d+)\..*\bexperts\.\d+\.")
 MODES = {"r": os.R_OK, "w": os.W_OK, "x": os.X_OK}
 
@@ -68,7 +68,7 @@ def launch() -> Document:
 def variables(names: list[str]) -> Document:
     """Return the planned variables as they are here, and what else would steer the transport."""
     others = sorted(name for name in os.environ if INJECTED.search(name) and name not in names)
-    injected = {name: PASSWORD.sub("//...@", os.environ[name])[:200] for name in others}
+    injected = {name: PASSWORD.sub(r"\1...@", os.environ[name]) for name in others}
     return {"variables": {name: os.environ.get(name) for name in names}, "injected": injected}
 
 

@@ -105,12 +105,18 @@ def test_pmix_without_its_folder_in_the_container_is_none(model: Path) -> None:
 
 
 def test_planned_and_injected_variables_are_told_without_passwords(model: Path) -> None:
-    variables = {"MODEL_PATH": "m", "UCX_TLS": "tcp", "https_proxy": "http://me:secret@proxy:3128"}
+    proxies = {"https_proxy": "http://me:s/e@cret@proxy:3128", "ALL_PROXY": "me:secret@proxy"}
+    variables = {"MODEL_PATH": "m", "UCX_TLS": "tcp", **proxies, "no_proxy": "10.0.0.1," * 30}
 
     seen = answer(model, "--variables", "MODEL_PATH,ENGINE_CONFIG", variables=variables)
 
     assert seen.variables == {"MODEL_PATH": "m", "ENGINE_CONFIG": None}
-    assert seen.injected == {"UCX_TLS": "tcp", "https_proxy": "http://...@proxy:3128"}
+    assert seen.injected == {
+        "ALL_PROXY": "...@proxy",
+        "UCX_TLS": "tcp",
+        "https_proxy": "http://...@proxy:3128",
+        "no_proxy": "10.0.0.1," * 30,
+    }
 
 
 def test_a_planned_transport_variable_is_not_injected(model: Path) -> None:
