@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from harness.errors import ConfigError, SettingsError
 from harness.exchange import EndpointUnreachable, Exchange, UnexpectedAnswer
 from harness.facts import suite_commit
-from harness.features import parse_features
 from harness.http import Http
 from harness.measures import Measures
 from harness.once import Once
@@ -48,7 +47,6 @@ class AttachedRun:
         self.directory = directory
         self.settings = settings
         self.measures = Measures(directory)
-        features = parse_features(settings.declared_features)
         key = _key(environ)
         if urlsplit(url).username is not None:
             raise SettingsError(
@@ -59,7 +57,7 @@ class AttachedRun:
         http = Http(url, headers={"authorization": f"Bearer {key}"} if key else {})
         served = Served(
             _model(_listed(http, keyed=bool(key)), model, url),
-            features,
+            settings.features,
             prompt_limit=settings.prompt_tokens,
             context_tokens=settings.context_tokens,
         )

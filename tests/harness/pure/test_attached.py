@@ -221,14 +221,6 @@ def test_what_is_not_told_is_not_known(attach: Attach) -> None:
     assert run.live is run.emulated is None
 
 
-def test_misspelt_feature_is_refused_before_anything_is_sent(attach: Attach) -> None:
-    with (
-        pytest.raises(SettingsError, match="no feature is called 'tols'"),
-        attach("http://no-such-host.invalid", settings=Settings(declared_features="stop,tols")),
-    ):
-        pass
-
-
 def test_address_with_a_password_is_refused_and_not_shown(attach: Attach) -> None:
     with (
         pytest.raises(SettingsError, match="without user and password") as refused,
