@@ -1,15 +1,16 @@
 """Pure: whether the parts of a deployment would ask a proxy for each other.
 
-They speak HTTP to each other by address. Dynamo 1.4.2's frontend fetches a model's tokenizer from
-the leader of its worker (``http://<address>:<DYN_SYSTEM_PORT>/v1/metadata/...``): with a proxy in
-between the model is never listed, and nobody says why.
+They speak HTTP to each other by address. Dynamo 1.4.2's frontend fetches a model's files from the
+leader of its worker (``http://<address>:<port>/v1/metadata/...``, also where DYN_SYSTEM_PORT is 0):
+with a proxy in between the model is never listed, and the frontend's log alone says why.
 
 What covers an address is what covers it for Dynamo's own client (reqwest 0.12 and 0.13, both by
-hyper-util 0.1.20): NO_PROXY, or no_proxy where that is not set at all; in it, between commas, the
-address itself or a network as ``10.77.0.0/16``. Others read it otherwise: a ``*`` covers addresses
-for Go, curl and Python, and for reqwest only names; ``10.77.`` and ``10.77.0.1:8000`` cover no
-address but for Python's urllib; urllib and httpx know no networks. None of these calls a part of a
-deployment: etcd and NATS are spoken to without HTTP proxies, and the suite's own client knows none.
+hyper-util 0.1.20; each line was tried with Dynamo 1.4.2 on the testbed): NO_PROXY, or no_proxy
+where that is not set at all; in it, between commas, the address itself or a network such as
+``10.77.0.0/16``. Neither ``*`` (names alone), ``10.77.`` nor ``10.77.0.1:9090`` covers one. Others
+read it otherwise, and call nobody by address: for Go, curl and Python a ``*`` covers everything,
+Python and curl read no_proxy first, its urllib takes the ends of addresses, and neither that nor
+httpx knows networks. https_proxy alone does no harm: nothing here is ``https://``.
 """
 
 from __future__ import annotations
