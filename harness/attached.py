@@ -9,20 +9,24 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.deadline import Deadline
 from harness.errors import ConfigError, SettingsError
 from harness.exchange import EndpointUnreachable, Exchange, UnexpectedAnswer
 from harness.facts import suite_commit
-from harness.features import parse_features
 from harness.http import Http
 from harness.measures import Measures
 from harness.once import Once
+from harness.resolving import resolve
 from harness.rundir import RunDirectory
 from harness.serving.endpoint import Endpoint, Served
 from harness.serving.sink import RecordSink
 from harness.settings import Settings
 
 FIRST_LOOK_S = 4.0
-"""Budget of the first request: within five seconds an unusable server is named as such."""
+"""Budget of the first request and of its name together.
+
+Within five seconds an unusable server is named as such.
+"""
 
 API_KEY = "OPENAI_API_KEY"
 """Variable with the key that is sent to the server, as OpenAI's own client reads it."""
@@ -48,7 +52,6 @@ class AttachedRun:
         self.directory = directory
         self.settings = settings
         self.measures = Measures(directory)
-        features = parse_features(settings.declared_features)
         key = _key(environ)
         if urlsplit(url).username is not None:
             raise SettingsError(
@@ -59,7 +62,7 @@ class AttachedRun:
         http = Http(url, headers={"authorization": f"Bearer {key}"} if key else {})
         served = Served(
             _model(_listed(http, keyed=bool(key)), model, url),
-            features,
+            settings.features,
             prompt_limit=settings.prompt_tokens,
             context_tokens=settings.context_tokens,
         )
@@ -108,8 +111,10 @@ def _key(environ: Mapping[str, str]) -> str:
 def _listed(http: Http, *, keyed: bool) -> list[str]:
     """Return the ids of the models that the server lists."""
     where = f"{http.base_url}/v1/models"
+    deadline = Deadline.after(FIRST_LOOK_S)
+    _check_resolves(http.base_url, where, deadline)
     try:
-        answer = http.get("/v1/models", timeout_s=FIRST_LOOK_S)
+        answer = http.get("/v1/models", timeout_s=deadline.remaining_s)
     except EndpointUnreachable as broken:
         raise EndpointUnusable(_not_there(broken.exchange, where)) from None
     if answer.status in {401, 403}:
@@ -127,6 +132,19 @@ def _listed(http: Http, *, keyed: bool) -> list[str]:
             hint="--endpoint is the address before /v1, such as http://host:8000",
         )
     return models
+
+
+def _check_resolves(url: str, where: str, deadline: Deadline) -> None:
+    """Refuse a name that is not resolved in time; what else is wrong with it the request says."""
+    try:
+        resolve(urlsplit(url).hostname or "", timeout_s=deadline.remaining_s)
+    except TimeoutError as late:
+        raise EndpointUnusable(
+            f"expected an OpenAI-compatible server at {where}; seen: {late}",
+            hint="do this machine's name servers answer? see /etc/resolv.conf",
+        ) from None
+    except OSError:
+        pass
 
 
 def _ids(listed: Any) -> list[str] | None:

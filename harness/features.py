@@ -7,7 +7,6 @@ attaches to a server: a server that declares it must serve it, any other need no
 from __future__ import annotations
 
 from harness.compat import StrEnum
-from harness.errors import SettingsError
 
 
 class Feature(StrEnum):
@@ -32,13 +31,10 @@ class Feature(StrEnum):
 
 
 def parse_features(text: str) -> frozenset[Feature]:
-    """Return the features of a comma-separated list; raises :class:`SettingsError`."""
+    """Return the features of a comma-separated list; raises ``ValueError`` for an unknown one."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     known = {str(feature): feature for feature in Feature}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise SettingsError(
-            f"DECLARED_FEATURES={text!r}: no feature is called {unknown[0]!r}",
-            hint=f"known: {', '.join(known)}",
-        )
+        raise ValueError(f"no feature is called {unknown[0]!r}; known: {', '.join(known)}")
     return frozenset(known[name] for name in names)

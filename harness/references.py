@@ -14,6 +14,7 @@ import re
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from harness.figures import FIGURES
+from harness.topology_names import TOPOLOGY_NAMES
 
 _NAME = re.compile(r"(?P<figure>\w+) at (?P<clients>\d+)")
 
@@ -42,8 +43,11 @@ References = dict[str, dict[str, Reference]]
 
 
 def check_names(references: References) -> References:
-    """Return the references; raises ``ValueError`` for a figure that is never measured."""
+    """Return the references; raises ``ValueError`` for what is never measured, or nowhere."""
     for topology, by_name in references.items():
+        if topology not in TOPOLOGY_NAMES:
+            known = ", ".join(TOPOLOGY_NAMES)
+            raise ValueError(f"no topology is called {topology!r}; known: {known}")
         for name, reference in by_name.items():
             match = _NAME.fullmatch(name)
             unit = FIGURES.get(match["figure"]) if match else None

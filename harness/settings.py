@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import SettingsError
+from harness.features import Feature, parse_features
 from harness.references import References, check_names
 from harness.releases import STOP_CLEANUP_S, STOP_DRAIN_S, STOP_GRACE_S, STOP_RANKS_S
 from harness.sites import SiteFile, load_site, select_site
@@ -26,6 +27,11 @@ SITE_ONLY = frozenset({"environment", "references"})
 
 PASSED_ON = ("HF_HOME", "HF_HUB_OFFLINE")
 """Variables of the shell that every step gets for certain: an image that defines them would win."""
+
+
+def _check_features(text: str) -> str:
+    parse_features(text)
+    return text
 
 
 class Settings(BaseModel):
@@ -109,7 +115,7 @@ class Settings(BaseModel):
     dynamo_release: str = Field(
         "1.4.2", description="Dynamo release in the image; selects facts that differ"
     )
-    declared_features: str = Field(
+    declared_features: Annotated[str, AfterValidator(_check_features)] = Field(
         "",
         description="what the server serves beyond the core, comma-separated: stop, n, logprobs, "
         "tools, tool-calls, response_format, ignore_eos, equal-answers; default: what "
@@ -171,6 +177,11 @@ class Settings(BaseModel):
         grace = self.environment.get("DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS")
         grace_s = float(grace) if grace else STOP_GRACE_S
         return grace_s + STOP_DRAIN_S + STOP_CLEANUP_S + STOP_RANKS_S
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """DECLARED_FEATURES as features."""
+        return parse_features(self.declared_features)
 
     @property
     def model_name(self) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.compat import StrEnum
-from harness.dynamo.topologies import AGG_REPLICAS, DISAGG_SCALED
 from harness.topology import Role
+from harness.topology_names import AGG_REPLICAS, DISAGG_SCALED
 
 
 class Way(StrEnum):

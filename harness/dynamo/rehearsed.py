@@ -12,6 +12,9 @@ from harness.dynamo.rehearsal import RankAnswer, Rehearsal
 from harness.nodes.snapshot import Snapshot
 from harness.slurm.nodelist import fold
 
+SHOWN = 200
+"""Characters of an injected variable in words."""
+
 
 @dataclass(frozen=True)
 class Wrong:
@@ -80,7 +83,8 @@ def injected_words(rehearsal: Rehearsal) -> tuple[str, ...]:
             seen.setdefault((name, value), set()).add(each.host)
     everywhere = len({each.host for each in rehearsal.answers})
     return tuple(
-        f"{name}={value}" + ("" if len(hosts) == everywhere else f" on {fold(sorted(hosts))}")
+        f"{name}={value[:SHOWN]}"
+        + ("" if len(hosts) == everywhere else f" on {fold(sorted(hosts))}")
         for (name, value), hosts in sorted(seen.items())
     )
 

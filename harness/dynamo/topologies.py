@@ -5,15 +5,14 @@ from __future__ import annotations
 from harness.errors import PlanError
 from harness.settings import Settings
 from harness.topology import Role, RoleShape, Topology
-
-AGG = "agg"
-AGG_REPLICAS = "agg-replicas"
-DISAGG = "disagg"
-DISAGG_SMALL = "disagg-small"
-DISAGG_SCALED = "disagg-scaled"
-DISAGG_MIXED = "disagg-mixed"
-
-DISAGGREGATED = (DISAGG, DISAGG_SMALL, DISAGG_SCALED, DISAGG_MIXED)
+from harness.topology_names import (
+    AGG,
+    AGG_REPLICAS,
+    DISAGG,
+    DISAGG_MIXED,
+    DISAGG_SCALED,
+    DISAGG_SMALL,
+)
 
 
 def topology(name: str, settings: Settings) -> Topology:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from harness.dynamo.proxies import called_places, proxied_places
 from harness.dynamo.rehearsal import Rehearsal, planned_paths, rehearsal_step, rehearse
 from harness.dynamo.rehearsed import (
     Wrong,
@@ -34,6 +35,7 @@ def container_asks(asked: Asked) -> Asks:
             "see /etc/environment in the image and enroot's hooks",
         ),
         Question.INJECTED: container.injected,
+        Question.PROXY: container.proxy,
         Question.PATHS: container.ask(
             wrong_paths, hint="MOUNTS and EXTRA_MOUNTS say what of a node is seen in the container"
         ),
@@ -69,6 +71,20 @@ class _Container:
             hint="unset them, or plan them: `environment` in clusters/<site>.yaml",
         )
         return Fit(said=injected_words(rehearsal))
+
+    def proxy(self) -> Fit:
+        """Ask whether the parts of a deployment reach each other past a proxy."""
+        rehearsal = self._rehearsal.get()
+        places = called_places(self._asked.plan, self._asked.baseline())
+        addresses = ",".join(address for place in places for address in place.addresses)
+        refuse(
+            proxied_places(rehearsal, places),
+            EnvironmentUnfit,
+            hint=f"no_proxy={addresses} (NO_PROXY, if that is set; a network such as 10.0.0.0/8 "
+            "will do, a * will not), or unset the proxy; in the shell, or under `environment` "
+            "in clusters/<site>.yaml",
+        )
+        return Fit()
 
     def experts(self) -> Fit:
         """Ask whether the nodes that balance experts online can hold them."""

@@ -35,6 +35,7 @@ class Question(StrEnum):
     LAUNCH = "one MPI world of all ranks"
     VARIABLES = "the planned variables in the container"
     INJECTED = "an environment without harmful variables"
+    PROXY = "ways between the parts of a deployment without a proxy"
     PATHS = "the plan's paths in the container"
     CONTAINER_GPUS = "the GPUs in the container"
     MODEL = "the whole model in the container"

@@ -18,6 +18,7 @@ from pathlib import Path
 from harness.deadline import Deadline, wait_until
 from harness.errors import SlurmError
 from harness.process import CommandMissing, CommandTimeout, Completed, run
+from harness.resolving import resolve
 from harness.slurm.node_words import NodeRow, parse_nodes
 from harness.slurm.nodelist import expand, fold
 from harness.slurm.srun import StepSpec, step_environment
@@ -61,6 +62,9 @@ A launch that times out on a node reads alike, but its step was created: it is n
 
 HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """PATH for scripts on the nodes: they use what a node has, not what the head node's shell had."""
+
+RESOLVE_S = 20.0
+"""Seconds to resolve a node's name: two attempts at each of two servers, by default."""
 
 
 class Slurm:
@@ -210,21 +214,21 @@ class Slurm:
         That address is reached from every node, which cannot be said of what ``hostname -i`` prints
         on a host with several networks. Raises :class:`SlurmError` for a loopback address.
         """
-        text = self._ask(["scontrol", "show", "node", node, "--oneliner"]).stdout
-        found = re.search(r"\bNodeAddr=(\S+)", text)
-        name = found[1] if found else node
+        names = [row.address for row in self.nodes((node,)) if row.name == node]
+        if not names:
+            raise SlurmError(f"{node} is not known to Slurm", hint="see `scontrol show node`")
         try:
-            address = socket.getaddrinfo(name, None, socket.AF_INET)[0][4][0]
+            address = resolve(names[0], timeout_s=RESOLVE_S, family=socket.AF_INET)[0]
         except OSError as unknown:
             raise SlurmError(
-                f"address {name} of head node {node} does not resolve: {unknown}"
+                f"address {names[0]} of {node} does not resolve: {unknown}"
             ) from unknown
-        if str(address).startswith("127."):
+        if address.startswith("127."):
             raise SlurmError(
-                f"head node {node} resolves to {address}, which no other node reaches",
+                f"{node} resolves to {address}, which no other node reaches",
                 hint="give the address with HEAD_NODE_IP",
             )
-        return str(address)
+        return address
 
     def _ask(self, argv: Sequence[str]) -> Completed:
         """Ask what changes nothing, again while slurmctld is away."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.cluster import procs
+from testbed.cluster.controller import start_controller
 from testbed.cluster.errors import TestbedError
 from testbed.cluster.hosts import run_on
 from testbed.cluster.paths import StateFolder
@@ -32,6 +33,10 @@ class Undo:
         """
         below = any(word.startswith("/srv/") for word in self.command)
         return below and self.command[0] in {"rm", "mv"}
+
+
+START_CONTROLLER = Undo("", ("slurmctld", "start"))
+"""The testbed's own verb, on no host of it."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,10 @@ class Bed:
     def undo(self, undo: Undo) -> str:
         """Take something away again; return the words of a failure, or nothing."""
         try:
-            self.on(undo.host, *undo.command)
+            if undo == START_CONTROLLER:
+                start_controller(self.look_again())
+            else:
+                self.on(undo.host, *undo.command)
         except (TestbedError, OSError) as error:
             return str(error)
         return ""

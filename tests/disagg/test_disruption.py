@@ -7,7 +7,7 @@ from harness.dynamo.deployment import Deployment
 from harness.dynamo.outage import Outage
 from harness.dynamo.scaling import LEASE_MARGIN_S
 from harness.run import QualificationRun
-from harness.serving.judges import judge_refusal, judge_stream
+from harness.serving.judgement import Judging
 from harness.topology import Role
 
 pytestmark = [
@@ -30,9 +30,11 @@ def test_instance_of_the_dead_prefill_worker_goes(outage: Outage) -> None:
     assert outage.killed.unregistered_s is not None
 
 
-def test_decode_without_prefill_refuses_clearly(deployment: Deployment, outage: Outage) -> None:
+def test_decode_without_prefill_refuses_clearly(
+    deployment: Deployment, outage: Outage, judge: Judging
+) -> None:
     """Once the lease is over a request gets 503 and a reason, not a silent aggregated answer."""
-    assert not judge_refusal(outage.refused, status=deployment.status_alone(Role.DECODE))
+    assert not judge.refusal(outage.refused, status=(deployment.status_alone(Role.DECODE),))
 
 
 def test_no_request_was_answered_without_prefill(outage: Outage) -> None:
@@ -47,11 +49,15 @@ def test_a_new_prefill_worker_brings_full_service_back(outage: Outage) -> None:
 
 
 def test_restarted_frontend_serves_the_live_workers_again(
-    run: QualificationRun, deployment: Deployment, restarted_s: float, chat: Chat
+    run: QualificationRun,
+    deployment: Deployment,
+    restarted_s: float,
+    chat: Chat,
+    judge: Judging,
 ) -> None:
     """A frontend that comes back finds model and workers in discovery (dynamo #4904)."""
     record = chat("And again?", max_tokens=8, stream=True)
 
     assert restarted_s > 0
     assert deployment.frontend.models() == (run.settings.model_name,)
-    assert not judge_stream(record)
+    assert not judge.stream(record)

@@ -7,7 +7,7 @@ deployment of workers of the same width against them.
 import pytest
 
 from fixtures.serving import Chat, References
-from harness.serving.judges import judge_stream, same_answer
+from harness.serving.judgement import Judging
 from harness.serving.record import Record
 
 QUESTIONS = {
@@ -32,23 +32,23 @@ def _ask(chat: Chat, question: str) -> Record:
 @pytest.mark.topology("agg-replicas")
 @pytest.mark.lifecycle("serve")
 def test_aggregated_worker_answers_for_comparison(
-    chat: Chat, references: References, question: str
+    chat: Chat, judge: Judging, references: References, question: str
 ) -> None:
     """A single-node aggregated worker answers with whole streams, which are kept."""
     record = _ask(chat, question)
     references.keep(question, record)
 
-    assert not judge_stream(record)
+    assert not judge.stream(record)
 
 
 @pytest.mark.disagg
 @pytest.mark.topology("disagg-small")
 @pytest.mark.lifecycle("serve")
 def test_joined_stream_equals_the_aggregated_answer(
-    chat: Chat, references: References, question: str
+    chat: Chat, judge: Judging, references: References, question: str
 ) -> None:
     """For equal prompt and seed, at temperature 0, the streams of both say the same."""
     record = _ask(chat, question)
 
-    assert not judge_stream(record)
-    assert not same_answer(references.of(question), record)
+    assert not judge.stream(record)
+    assert not judge.same(references.of(question), record)

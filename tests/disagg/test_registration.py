@@ -3,7 +3,7 @@
 import pytest
 
 from harness.dynamo.deployment import Deployment
-from harness.serving.judges import judge_refusal
+from harness.serving.judgement import Judging
 from harness.topology import Role
 from tests.promises.registration import RegistrationPromises
 
@@ -41,12 +41,14 @@ class TestOneRoleAlone:
         assert listed
         assert set(listed.values()) == {()}
 
-    def test_request_to_one_role_alone_is_refused(self, deployment: Deployment) -> None:
+    def test_request_to_one_role_alone_is_refused(
+        self, deployment: Deployment, judge: Judging
+    ) -> None:
         """With one role ready a request gets the release's own refusal, and no silent answer."""
         [interim] = deployment.interims
         [role] = interim.roles
 
         assert [record for record in interim.records if record.status == 200] == []
-        assert not judge_refusal(
-            interim.records[-1], status=deployment.status_alone(role), reason=role is Role.DECODE
+        assert not judge.refusal(
+            interim.records[-1], status=(deployment.status_alone(role),), reason=role is Role.DECODE
         )

@@ -4,7 +4,7 @@ import pytest
 
 from fixtures.serving import SendBatch
 from harness.dynamo.deployment import Deployment
-from harness.serving.judges import judge_stream
+from harness.serving.judgement import Judging
 from harness.topology import Role
 
 ROLES = [Role.PREFILL, Role.DECODE]
@@ -18,12 +18,12 @@ pytestmark = [
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_request_is_served_by_a_worker_of_each_role(
-    send_batch: SendBatch, role: Role
+    send_batch: SendBatch, judge: Judging, role: Role
 ) -> None:
     """No answer of a batch comes without prefill, or without decode (dynamo #6957, #7379)."""
     routes = send_batch(12)
 
-    assert not [finding for record in routes.records for finding in judge_stream(record)]
+    assert not judge.stream(*routes.records)
     assert routes.proved
     assert routes.strays(role) == []
 

@@ -10,7 +10,7 @@ import pytest
 from fixtures.serving import Chat
 from harness.dynamo.deployment import Deployment
 from harness.dynamo.shutdown import Shutdown
-from harness.serving.judges import judge_stream
+from harness.serving.judgement import Judging
 
 
 @pytest.mark.lifecycle("again")
@@ -25,9 +25,11 @@ class AgainPromises:
 
         assert missing == {worker.name: [] for worker in deployment.workers}
 
-    def test_second_deployment_serves(self, chat: Chat) -> None:
+    def test_second_deployment_serves(self, chat: Chat, judge: Judging) -> None:
         """The second deployment streams a whole answer."""
-        assert not judge_stream(chat("Once more, please.", max_tokens=16, stream=True))
+        record = chat("Once more, please.", max_tokens=16, stream=True)
+
+        assert not judge.stream(record)
 
     def test_second_deployment_leaves_nothing_either(self, shutdown: Shutdown) -> None:
         """The second shutdown is as orderly as the first, and leaves as little."""

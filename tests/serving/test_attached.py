@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.lifecycle import ATTACHED
+from harness.topology_names import ATTACHED
 from tests.promises.serving.forms import FormPromises
 from tests.promises.serving.load import LoadPromises
 from tests.promises.serving.options import OptionPromises

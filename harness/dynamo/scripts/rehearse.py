@@ -10,7 +10,7 @@ ends with 0 whatever it finds. The first rank of a node looks at paths and GPUs;
 share the model's files among them. Long answers come in parts, as the probe's do.
 """
 # pathlib takes as long to import as all the rest, and every rank pays for it.
-# ruff: noqa: PTH111, PTH112, PTH116, PTH118, PTH119, PTH123, PTH202, PTH207, PTH208
+# ruff: noqa: PTH111, PTH112, PTH113, PTH116, PTH118, PTH119, PTH123, PTH202, PTH207, PTH208
 
 from __future__ import annotations
 
@@ -28,9 +28,16 @@ PART_CHARACTERS = 440  # JSON inside JSON at most doubles in length; the rest is
 NVIDIA_SMI_S = 10.0
 INDEX = "model.safetensors.index.json"
 OTHER_WEIGHTS = ("*.bin", "*.pt", "*.engine")  # of these nothing more is known
+TOKENIZERS = (  # each alone is enough; by the files that TensorRT-LLM and Dynamo load
+    ("tokenizer.json",),
+    ("tokenizer.model",),
+    ("tiktoken.model",),
+    ("*.tiktoken",),
+    ("vocab.json", "merges.txt"),
+)
 IMEX = "/dev/nvidia-caps-imex-channels"
 INJECTED = re.compile(r"^(UCX|NCCL|OMPI|NVSHMEM|NIXL)_|^(https?|all|no)_proxy$", re.IGNORECASE)
-PASSWORD = re.compile(r"//[^/@\s]*@")
+PASSWORD = re.compile(r"^(\w+://)?.*@")
 EXPERT = re.compile(r"\blayers\.(\d+)\..*\bexperts\.\d+\.")
 MODES = {"r": os.R_OK, "w": os.W_OK, "x": os.X_OK}
 
@@ -61,7 +68,7 @@ def launch() -> Document:
 def variables(names: list[str]) -> Document:
     """Return the planned variables as they are here, and what else would steer the transport."""
     others = sorted(name for name in os.environ if INJECTED.search(name) and name not in names)
-    injected = {name: PASSWORD.sub("//...@", os.environ[name])[:200] for name in others}
+    injected = {name: PASSWORD.sub(r"\1...@", os.environ[name]) for name in others}
     return {"variables": {name: os.environ.get(name) for name in names}, "injected": injected}
 
 
@@ -156,8 +163,21 @@ def read_shard(path: str, layers: int) -> int:
     return experts
 
 
+def why_no_tokenizer(folder: str) -> list[str]:
+    """Return that a model's folder has none of the tokenizers' files; nothing if it has one."""
+
+    def readable(pattern: str) -> bool:
+        found = glob.glob(os.path.join(glob.escape(folder), pattern))
+        return any(os.path.isfile(path) and os.access(path, os.R_OK) for path in found)
+
+    if any(all(readable(name) for name in names) for names in TOKENIZERS):
+        return []
+    looked_for = [" with ".join(names) for names in TOKENIZERS]
+    return [f"{folder} has no tokenizer that can be read: none of {', '.join(looked_for)}"]
+
+
 def look_at_model(model: str, share: int, shares: int) -> Document:
-    """Look at this rank's share of a model's files."""
+    """Look at this rank's share of a model's files; the tokenizer is the first share's."""
     folder, why = model_folder(model)
     if folder is None:
         return {"model_folder": None, "model_problems": [why] if why else []}
@@ -172,6 +192,8 @@ def look_at_model(model: str, share: int, shares: int) -> Document:
         return answer
     if not shards and not any(glob.glob(os.path.join(folder, other)) for other in OTHER_WEIGHTS):
         problems.append(f"{folder} has neither {INDEX} nor *.safetensors")
+    if share == 0:
+        problems += why_no_tokenizer(folder)
     for name in shards[share::shares]:
         try:
             experts += read_shard(os.path.join(folder, name), layers)

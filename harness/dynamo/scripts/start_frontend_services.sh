@@ -66,13 +66,19 @@ fail() {
     exit 1
 }
 
+# A proxy is for the frontend's downloads alone. etcd asks one even for its own gateway (grpc-gateway, dialled
+# at 0.0.0.0), and no list of exceptions has that address.
+without_proxy() {
+    unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
+}
+
 peer="http://127.0.0.1:$((ETCD_PORT + 1))"
-(trap '' USR1 && exec etcd --name head --data-dir "$data/etcd" \
+(trap '' USR1 && without_proxy && exec etcd --name head --data-dir "$data/etcd" \
     --listen-client-urls "http://0.0.0.0:$ETCD_PORT" --advertise-client-urls "http://$HEAD_NODE_IP:$ETCD_PORT" \
     --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" --initial-cluster "head=$peer" \
     >"$SERVICE_LOGS/etcd.log" 2>&1) &
 etcd_pid=$!
-(trap '' USR1 && exec nats-server --jetstream --store_dir "$data/nats" --addr 0.0.0.0 --port "$NATS_PORT" \
+(trap '' USR1 && without_proxy && exec nats-server --jetstream --store_dir "$data/nats" --addr 0.0.0.0 --port "$NATS_PORT" \
     >"$SERVICE_LOGS/nats.log" 2>&1) &
 nats_pid=$!
 

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from testbed.cluster.controller import stop_controller
-from testbed.faults.bed import Bed, Undo
+from testbed.faults.bed import START_CONTROLLER, Bed, Undo
 from testbed.faults.fault import PASS, Fault, Layer, Moment, Run, Said
-
-START = """
-slurmctld && for _ in $(seq 150); do
-    sinfo --noheader --format=%T | grep -qv unk && exit 0
-    sleep 0.1
-done
-exit 1
-"""
-START_ANEW = (
-    "env", "--ignore-environment", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
-    "LANG=C.UTF-8", "sh", "-c", START,
-)  # fmt: skip
 
 
 def _stop(bed: Bed) -> list[Undo]:
     stop_controller(bed.tree)
-    return [Undo(bed.nodes[0], START_ANEW)]
+    return [START_CONTROLLER]
 
 
 FAULT = Fault(

@@ -1,7 +1,5 @@
 """The world that the tests of this folder break, one after the other."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,21 +7,13 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from harness.settings import PROJECT_ROOT
-from tests.harness.broken.world import World
+from tests.harness.faults.world import FaultWorld, one_world
 
 
 @pytest.fixture(scope="session")
-def world() -> Iterator[World]:
-    """A testbed of 4 nodes for this folder alone.
-
-    Run directories must be seen from its nodes, whose /tmp is their own: they lie beside its state.
-    """
-    root = Path("/var/tmp") / f"broken-worlds-{os.getpid()}"
-    world = World(root / "testbed", root / "runs")
-    world.up()
-    yield world
-    world.down()
-    shutil.rmtree(root)
+def world() -> Iterator[FaultWorld]:
+    """A testbed for this folder alone."""
+    yield from one_world("broken-worlds")
 
 
 @pytest.fixture

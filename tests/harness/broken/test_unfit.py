@@ -1,27 +1,14 @@
 """Nodes, container or address that cannot carry the plan: named before anything is deployed."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
-from harness.deadline import Deadline, wait_until
 from tests.harness.broken.world import Ended, World
+from tests.harness.faults.world import FaultWorld
 
 pytestmark = [pytest.mark.testbed, pytest.mark.slow]
 
 SECONDS = 20.0
 SELECTED = "preflight or registration"
-REASON = "Kill task failed on rank 3"
-CHANGE = """
-import json, sys
-path = "/run/emulated-gpu/gpus.json"
-state = json.load(open(path))
-state["gpus"][1].update(json.loads(sys.argv[1]))
-json.dump(state, open(path, "w"))
-"""
-OTHER_DOMAIN = "11111111-2222-3333-4444-555555555555"
 
 
 def _refused(ended: Ended, verdict: str, test: str) -> str:
@@ -34,91 +21,58 @@ def _refused(ended: Ended, verdict: str, test: str) -> str:
     return str(failure["message"])
 
 
-@contextmanager
-def _gpu(world: World, node: str, **fields: str) -> Iterator[None]:
-    """Let the driver of a node say something else of its second GPU."""
-    before = world.on_node(node, "cat", "/run/emulated-gpu/gpus.json")
-    gpu = json.loads(before)["gpus"][1]
-    world.on_node(node, "python3", "-I", "-c", CHANGE, json.dumps(fields))
-    try:
-        yield
-    finally:
-        old = json.dumps({name: gpu[name] for name in fields})
-        world.on_node(node, "python3", "-I", "-c", CHANGE, old)
-
-
-@pytest.fixture
-def resumed(world: World) -> Iterator[None]:
-    """node3 is made fit again afterwards."""
-    yield
-    world.on_node("login", "scontrol", "update", "nodename=node3", "state=resume")
-    idle = ("sinfo", "--noheader", "--nodes=node3", "--format=%T")
-    assert wait_until(lambda: world.on_node("login", *idle).strip() == "idle", Deadline.after(30.0))
-
-
-@pytest.mark.usefixtures("resumed")
-def test_drained_node_is_named_with_slurms_reason(world: World) -> None:
+def test_drained_node_is_named_with_slurms_reason(world: FaultWorld) -> None:
     """node3 is drained while the job holds it: INFRA, in Slurm's words."""
-    drain = f'scontrol update nodename=node3 state=drain reason="{REASON}" && exec "$@"'
-    ended = world.run_suite("-k", SELECTED, before=("bash", "-c", drain, "bash"))
+    ended = world.run_broken("node-drained", "-k", SELECTED)
 
     message = _refused(ended, "INFRA", "test_slurm_holds_every_node_for_fit")
-    assert "node3 is drained (state ALLOCATED+DRAIN; reason: " + REASON in message
+    assert "node3 is drained (state ALLOCATED+DRAIN; reason: Kill task failed" in message
 
 
 @pytest.mark.parametrize(
-    ("fields", "test", "words"),
+    ("fault", "test", "words"),
     [
         (
-            {"cluster_uuid": OTHER_DOMAIN},
+            "other-nvlink-domain",
             "test_gpus_of_each_worker_are_in_one_nvlink_domain",
-            f"node3: clusterUuid {OTHER_DOMAIN}",
+            "node3: clusterUuid 11111111-",
         ),
-        (
-            {"remap_pending": "Yes"},
-            "test_every_gpu_is_healthy",
-            "row remapping is pending",
-        ),
+        ("row-remap-pending", "test_every_gpu_is_healthy", "row remapping is pending"),
     ],
-    ids=["domain", "remap"],
 )
-def test_unfit_gpu_is_named(world: World, fields: dict[str, str], test: str, words: str) -> None:
-    """The driver of node3 says of one GPU what no worker can live with: INFRA."""
-    with _gpu(world, "node3", **fields):
-        ended = world.run_suite("-k", SELECTED)
+def test_unfit_gpu_is_named(world: FaultWorld, fault: str, test: str, words: str) -> None:
+    """The driver of node3 says of its GPUs what no worker can live with: INFRA."""
+    ended = world.run_broken(fault, "-k", SELECTED)
 
     message = _refused(ended, "INFRA", test)
     assert words in message
     assert "node3" in message
 
 
-def test_shared_memory_too_small_for_the_experts_is_named(world: World) -> None:
-    """node2 has 512 KiB of /dev/shm, and the experts take 928: INFRA, before a bus error."""
-    world.on_node("node2", "mount", "-o", "remount,size=512k", "/dev/shm")
-    try:
-        ended = world.run_suite("-k", SELECTED)
-    finally:
-        world.on_node("node2", "mount", "-o", "remount,size=4096m", "/dev/shm")
+def test_shared_memory_too_small_for_the_experts_is_named(world: FaultWorld) -> None:
+    """node1 has 256 KiB of /dev/shm, and the experts take 928: INFRA, before a bus error."""
+    ended = world.run_broken("shm-too-small", "-k", SELECTED)
 
     test = "test_shared_memory_holds_the_experts_where_they_are_balanced_online"
     message = _refused(ended, "INFRA", test)
-    assert "node2: /dev/shm has 512 KiB free, the experts of the model take 928 KiB" in message
+    assert "node1: /dev/shm has 256 KiB free, the experts of the model take 928 KiB" in message
 
 
-def test_missing_shard_is_named(world: World) -> None:
+def test_missing_shard_is_named(world: FaultWorld) -> None:
     """The index names a file of weights that is not there: CONFIG, with the file."""
-    find = ("find", "/srv/hf/hub", "-name", "model-00002-of-00002.safetensors")
-    shards = world.on_node("node1", *find).split()
-    for shard in shards:
-        world.on_node("node1", "mv", shard, f"{shard}.away")
-    try:
-        ended = world.run_suite("-k", SELECTED)
-    finally:
-        for shard in shards:
-            world.on_node("node1", "mv", f"{shard}.away", shard)
+    ended = world.run_broken("model-shard-missing", "-k", SELECTED)
 
     message = _refused(ended, "CONFIG", "test_model_is_whole_and_readable_on_every_node")
     assert "node[1-4]: model-00002-of-00002.safetensors: No such file or directory" in message
+
+
+def test_proxy_between_the_parts_of_a_deployment_is_named(world: FaultWorld) -> None:
+    """A proxy of the shell reaches the frontend, which would call the workers through it."""
+    ended = world.run_broken("proxy-in-the-environment", "-k", SELECTED)
+
+    test = "test_parts_of_a_deployment_reach_each_other_past_any_proxy"
+    message = _refused(ended, "CONFIG", test)
+    assert "http_proxy=http://10.77.0.99:3128 in the containers of node[1-4]" in message
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.77.0.2"])

@@ -38,7 +38,6 @@ class Outcome:
     exit_code: int
     cause: str
     detected_after_s: float | None
-    seconds: float
     cut_short: bool = False
 
 
@@ -52,7 +51,6 @@ def outcome_of(run: SuiteRun, at: float | None) -> Outcome:
         exit_code=run.exit_code,
         cause=_first_cause(found),
         detected_after_s=None if at is None or detected is None else round(detected - at, 1),
-        seconds=float(found.get("seconds", 0.0)),
         cut_short=found.get("finished") is False,
     )
 

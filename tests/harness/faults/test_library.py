@@ -10,6 +10,7 @@ import pytest
 
 from testbed.cluster.errors import TestbedError
 from testbed.faults import library, provoke
+from testbed.faults.bed import Bed
 from testbed.faults.fault import Fault, Moment
 from testbed.faults.table import fault_named, faults
 from tests.harness.faults.known_misses import KNOWN_MISSES
@@ -45,6 +46,32 @@ def test_fault_has_a_moment_only_if_it_is_provoked(fault: Fault) -> None:
 def test_a_name_that_no_file_has_is_told() -> None:
     with pytest.raises(TestbedError, match="no fault moon-falls"):
         fault_named("moon-falls")
+
+
+class Shm(Bed):
+    """A node whose /dev/shm has 2 GiB; it keeps the sizes that it is mounted with."""
+
+    def __init__(self) -> None:
+        self.sizes: list[str] = []
+
+    def on(self, host: str, *command: str) -> str:
+        """Tell the size, or take another."""
+        assert host == "node1"
+        if command[0] == "df":
+            return "1B-blocks\n2147483648\n"
+        self.sizes.append(command[2])
+        return ""
+
+
+def test_shared_memory_gets_its_own_size_back() -> None:
+    """It got 4 GiB, whatever the testbed had been made with."""
+    bed, fault = Shm(), fault_named("shm-too-small")
+    assert fault.inject is not None
+
+    for undo in fault.inject(bed):
+        bed.undo(undo)
+
+    assert bed.sizes == ["remount,size=256k", "remount,size=2147483648"]
 
 
 def test_known_misses_are_faults_of_the_library() -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.deadline import Deadline, wait_until
 from testbed.faults.fault import Fault, Moment
-from tests.harness.broken.world import SuiteRun, World
+from testbed.faults.table import fault_named
+from tests.harness.broken.world import Ended, SuiteRun, World
 from tests.harness.faults.outcome import Outcome, knows_of_failure, outcome_of
 
 NODES = ("node1", "node2", "node3", "node4")
@@ -35,38 +39,53 @@ class FaultWorld(World):
 
     def show(self, fault: Fault) -> Outcome:
         """Run the suite with a fault, provoked at its moment; leave a clean world."""
+        with self._cleaned():
+            run, at = self._start(fault, ("-k", fault.run.tests))
+            if fault.lasts_s is not None:
+                time.sleep(fault.lasts_s)
+                self._call("fault", "clear")
+            if fault.said.within_s is not None:
+                noticed = wait_until(
+                    lambda: run.has_ended or knows_of_failure(run), Deadline.after(PATIENCE_S)
+                )
+                if not noticed:
+                    self._end(run)
+            return outcome_of(run, at)
+
+    def run_broken(self, name: str, *arguments: str) -> Ended:
+        """Run tests of one's own choice with a fault, to their end; leave a clean world."""
+        with self._cleaned():
+            run, _ = self._start(fault_named(name), arguments)
+            return run.end()
+
+    @contextmanager
+    def _cleaned(self) -> Iterator[None]:
         self._go.parent.mkdir(exist_ok=True)
         try:
-            return self._show(fault)
+            yield
         finally:
             self._go.unlink(missing_ok=True)
             self.make_clean()
 
-    def _show(self, fault: Fault) -> Outcome:
+    def _start(self, fault: Fault, arguments: Sequence[str]) -> tuple[SuiteRun, float | None]:
+        """Start a run and provoke the fault at its moment; return when that was, if in the run."""
         self._call("fault", "inject", fault.name, "--prepare")
-        at = self.inject(fault.name) if fault.moment is Moment.BEFORE and fault.inject else None
+        if fault.moment is Moment.BEFORE and fault.inject:
+            self.inject(fault.name)
         held = ("bash", "-c", HOLD, str(self._go)) if fault.moment is Moment.ALLOCATED else ()
         run = self.start_suite(
-            *("-k", fault.run.tests),
+            *arguments,
             mark=fault.run.mark,
             before=held,
             options=fault.run.options,
             **fault.run.variables,
         )
-        if fault.moment is not Moment.BEFORE:
-            MOMENTS[fault.moment](self, run)
-            at = self.inject(fault.name)
-            self._go.touch()
-        if fault.lasts_s is not None:
-            time.sleep(fault.lasts_s)
-            self._call("fault", "clear")
-        if fault.said.within_s is not None:
-            noticed = wait_until(
-                lambda: run.has_ended or knows_of_failure(run), Deadline.after(PATIENCE_S)
-            )
-            if not noticed:
-                self._end(run)
-        return outcome_of(run, None if fault.moment is Moment.BEFORE else at)
+        if fault.moment is Moment.BEFORE:
+            return run, None
+        MOMENTS[fault.moment](self, run)
+        at = self.inject(fault.name)
+        self._go.touch()
+        return run, at
 
     def _end(self, run: SuiteRun) -> None:
         """End a run in order if that can be had, or else with its testbed."""
@@ -100,6 +119,19 @@ class FaultWorld(World):
         if told["problems"] or told["jobs"] or any(used):
             return False
         return not any(self.shm_files(node) for node in NODES)
+
+
+def one_world(name: str) -> Iterator[FaultWorld]:
+    """Yield a testbed of 4 nodes, and take it down.
+
+    Run directories must be seen from its nodes, whose /tmp is their own: they lie beside its state.
+    """
+    root = Path("/var/tmp") / f"{name}-{os.getpid()}"
+    world = FaultWorld(root / "testbed", root / "runs")
+    world.up()
+    yield world
+    world.down()
+    shutil.rmtree(root)
 
 
 def _until_held(world: FaultWorld, _run: SuiteRun) -> None:

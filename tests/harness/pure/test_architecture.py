@@ -180,6 +180,13 @@ def test_only_one_module_imports_httpx() -> None:
     assert importers(sources(*SUITE), "httpx", "httpx_sse") == {"harness/http.py"}
 
 
+def test_promises_are_judged_by_the_fixture_alone() -> None:
+    """What a bare judge says is not kept, so that it could not be said again of an old run."""
+    promises = sources("tests/promises", "tests/agg", "tests/disagg", "tests/serving")
+
+    assert importers(promises, "harness.serving.judges") == set()
+
+
 def test_the_harness_knows_no_test_runner_and_no_report() -> None:
     packages = ("pytest", "_pytest", "xdist", "allure", "allure_commons", "fixtures", "tests")
 

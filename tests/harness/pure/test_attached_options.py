@@ -125,7 +125,8 @@ def test_misspelt_feature_is_named_with_the_known_ones(suite: Suite, tmp_path: P
     ended = suite("-m", "serving", "--endpoint", NOWHERE, "--declared-features", "stop,tols")
     text = configured(ended, tmp_path / "run")
 
-    assert "DECLARED_FEATURES='stop,tols': no feature is called 'tols'" in text
+    assert "--declared-features: DECLARED_FEATURES='stop,tols': " in text
+    assert "no feature is called 'tols'" in text
     assert f"known: {', '.join(Feature)}" in text
 
 

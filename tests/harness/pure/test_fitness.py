@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.dynamo.plan import make_plan
+from harness.dynamo.rehearsal import RankAnswer, Rehearsal
 from harness.errors import EnvironmentUnfit, LaunchUnfit, NodeUnfit, VerdictClass
-from harness.fitness import Asked, Fitness, Question
+from harness.fitness import Asked, Fitness, Question, container
 from harness.fitness.question import TOLD_ONLY
 from harness.nodes.snapshot import Snapshot
 from harness.once import NotRun
@@ -17,6 +18,7 @@ from harness.rundir import RunDirectory
 from harness.settings import PROJECT_ROOT, Settings
 from harness.slurm.client import Slurm
 from harness.slurm.node_words import NodeRow
+from harness.slurm.srun import StepSpec
 from tests.harness.pure.fitness_kit import fit_node
 
 NODES = ("node1", "node2", "node3", "node4")
@@ -158,3 +160,49 @@ def test_another_nodes_address_is_refused_before_it_is_called(
 
     with pytest.raises(EnvironmentUnfit, match=r"10\.0\.0\.1 is no address of head node node1"):
         fitness.ask(Question.HEAD)
+
+
+def rehearse_with(monkeypatch: pytest.MonkeyPatch, **injected: str) -> None:
+    """Let the rehearsal find these variables on every node, and nothing that is wrong."""
+
+    def rehearse(_slurm: Slurm, spec: StepSpec, **_: object) -> Rehearsal:
+        answers = [
+            RankAnswer(
+                host=node,
+                rank=rank,
+                tasks=spec.tasks,
+                pmix_rank=rank,
+                pmix_namespace="slurm.pmix.7.0",
+                variables=dict(spec.variables),
+                injected=injected,
+                model_folder=None,
+            )
+            for rank, node in enumerate(node for node in spec.nodes for _ in range(2))
+        ]
+        return Rehearsal(spec, tuple(answers))
+
+    monkeypatch.setattr(container, "rehearse", rehearse)
+    monkeypatch.setattr(container, "balancer_paths", lambda *_: ())
+
+
+def test_a_proxy_between_the_parts_keeps_deployments_away(
+    fitness: Fitness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rehearse_with(monkeypatch, http_proxy="http://proxy:3128", no_proxy="localhost")
+
+    with pytest.raises(EnvironmentUnfit, match="http_proxy=http://proxy:3128 in the") as told:
+        fitness.ask(Question.PROXY)
+
+    assert told.value.verdict_class is VerdictClass.CONFIG
+    assert "no_proxy=10.0.0.1 " in str(told.value)
+    assert Question.PROXY not in TOLD_ONLY
+
+
+def test_a_proxy_that_the_parts_are_excepted_from_is_told_alone(
+    fitness: Fitness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rehearse_with(monkeypatch, http_proxy="http://proxy:3128", no_proxy="10.0.0.0/8")
+    fitness.ask(Question.PROXY)
+
+    told = fitness.ask(Question.INJECTED).said
+    assert told == ("http_proxy=http://proxy:3128", "no_proxy=10.0.0.0/8")

@@ -9,13 +9,14 @@ from itertools import groupby
 
 import pytest
 
-from fixtures.lifecycle import ATTACHED, STAGE_ORDER, TOPOLOGY_ORDER
+from fixtures.lifecycle import STAGE_ORDER
 from harness.dynamo.moves import MOVES, Way
 from harness.settings import PROJECT_ROOT
+from harness.topology_names import ATTACHED, TOPOLOGY_NAMES
 
 SHOW = """
 import pytest
-from fixtures.lifecycle import ATTACHED, stage_of, topology_of
+from fixtures.lifecycle import stage_of, topology_of
 
 def pytest_collection_finish(session):
     for item in session.items:
@@ -54,10 +55,10 @@ def test_nodes_are_looked_at_before_anything_is_deployed(rows: list[list[str]]) 
 def test_each_topology_is_deployed_in_one_go(rows: list[list[str]]) -> None:
     deployed = [row[0] for row in rows if row[1] != "preflight"]
 
-    assert heads(deployed) == [name for name in TOPOLOGY_ORDER if name != ATTACHED]
+    assert heads(deployed) == [name for name in TOPOLOGY_NAMES if name != ATTACHED]
 
 
-@pytest.mark.parametrize("name", TOPOLOGY_ORDER)
+@pytest.mark.parametrize("name", TOPOLOGY_NAMES)
 def test_stages_follow_a_deployments_life(rows: list[list[str]], name: str) -> None:
     stages = heads([row[1] for row in rows if row[0] == name])
 

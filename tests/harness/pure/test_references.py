@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.dynamo.topologies import topology
 from harness.errors import SettingsError
 from harness.figures import FIGURES
 from harness.measures import Measures
@@ -13,6 +14,7 @@ from harness.reference_check import NO_REFERENCE, add_figures
 from harness.references import Reference
 from harness.rundir import RunDirectory
 from harness.settings import Settings, load_settings
+from harness.topology_names import ATTACHED, TOPOLOGY_NAMES
 
 GOOD = "value: 0.2, unit: s, lower: 0.05, upper: 0.4"
 REFERENCE = Reference(value=0.2, unit="s", lower=0.05, upper=0.4)
@@ -64,6 +66,21 @@ def test_wrong_reference_is_named_with_file_and_key(
         load(tmp_path, name, reference)
     assert f"{tmp_path / 'here.yaml'}:2: REFERENCES" in str(refused.value)
     assert words in str(refused.value)
+
+
+def test_unknown_topology_is_named_with_the_file_and_those_that_are_known(tmp_path: Path) -> None:
+    """A misspelt one was never looked up, and its figures had no reference."""
+    (tmp_path / "here.yaml").write_text("references:\n  aggregated: {}\n")
+
+    with pytest.raises(SettingsError) as refused:
+        load_settings({}, {}, site="here", sites_dir=tmp_path)
+    assert f"{tmp_path / 'here.yaml'}:1: REFERENCES" in str(refused.value)
+    assert "no topology is called 'aggregated'; known: attached, agg, agg-r" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", TOPOLOGY_NAMES)
+def test_every_known_topology_can_be_had(name: str) -> None:
+    assert name == ATTACHED or topology(name, Settings()).name == name
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ def model(tmp_path: Path) -> Path:
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text('{"num_hidden_layers": 3}')
+    (folder / "tokenizer.json").write_text("{}")
     first = {EXPERT.format(1, 0): 100, "model.layers.1.mlp.shared_experts.up_proj.weight": 1000}
     second = {EXPERT.format(2, 0): 30, EXPERT.format(3, 0): 5000}
     shard(folder / "a.safetensors", **first)
@@ -104,12 +105,18 @@ def test_pmix_without_its_folder_in_the_container_is_none(model: Path) -> None:
 
 
 def test_planned_and_injected_variables_are_told_without_passwords(model: Path) -> None:
-    variables = {"MODEL_PATH": "m", "UCX_TLS": "tcp", "https_proxy": "http://me:secret@proxy:3128"}
+    proxies = {"https_proxy": "http://me:s/e@cret@proxy:3128", "ALL_PROXY": "me:secret@proxy"}
+    variables = {"MODEL_PATH": "m", "UCX_TLS": "tcp", **proxies, "no_proxy": "10.0.0.1," * 30}
 
     seen = answer(model, "--variables", "MODEL_PATH,ENGINE_CONFIG", variables=variables)
 
     assert seen.variables == {"MODEL_PATH": "m", "ENGINE_CONFIG": None}
-    assert seen.injected == {"UCX_TLS": "tcp", "https_proxy": "http://...@proxy:3128"}
+    assert seen.injected == {
+        "ALL_PROXY": "...@proxy",
+        "UCX_TLS": "tcp",
+        "https_proxy": "http://...@proxy:3128",
+        "no_proxy": "10.0.0.1," * 30,
+    }
 
 
 def test_a_planned_transport_variable_is_not_injected(model: Path) -> None:
@@ -167,6 +174,38 @@ def test_a_folder_without_weights_is_told(model: Path) -> None:
         path.unlink()
 
     assert "has neither" in answer(model).model_problems[0]
+
+
+def test_a_folder_without_a_tokenizer_is_told_by_one_rank_of_a_node(model: Path) -> None:
+    (model / "tokenizer.json").rename(model / "tokenizer.json.away")
+    (model / "vocab.json").write_text("{}")
+
+    told, others = (answer(model, rank=rank, ranks=2).model_problems for rank in (0, 1))
+
+    looked_for = "tokenizer.json, tokenizer.model, tiktoken.model, *.tiktoken, vocab.json with"
+    assert told == (f"{model} has no tokenizer that can be read: none of {looked_for} merges.txt",)
+    assert others == ()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [["tokenizer.model"], ["tiktoken.model"], ["a.tiktoken"], ["vocab.json", "merges.txt"]],
+    ids=" ".join,
+)
+def test_a_tokenizer_of_any_kind_is_enough(model: Path, files: list[str]) -> None:
+    (model / "tokenizer.json").unlink()
+    for name in files:
+        (model / name).write_text("x")
+
+    assert answer(model).model_problems == ()
+
+
+def test_a_tokenizer_that_leads_nowhere_is_none(model: Path) -> None:
+    """A file of the Hugging Face cache is a link; its blob may be gone."""
+    (model / "tokenizer.json").unlink()
+    (model / "tokenizer.json").symlink_to(model / "blob")
+
+    assert "has no tokenizer" in answer(model).model_problems[0]
 
 
 def test_a_model_of_the_cache_is_found_by_its_name(tmp_path: Path, model: Path) -> None:

@@ -24,6 +24,10 @@ class ContainerPromises:
         """Nobody's UCX_TLS=tcp or NCCL_MNNVL_ENABLE=0; others are told (FAULTS 28, 29, 39)."""
         ask(Question.INJECTED)
 
+    def test_parts_of_a_deployment_reach_each_other_past_any_proxy(self, ask: Ask) -> None:
+        """No proxy that no_proxy does not except their addresses from (FAULTS 39)."""
+        ask(Question.PROXY)
+
     def test_every_path_of_the_plan_is_there_in_the_container(self, ask: Ask) -> None:
         """Scripts, engine configs, balancer, log folder: on every node (FAULTS 20)."""
         ask(Question.PATHS)
@@ -33,7 +37,7 @@ class ContainerPromises:
         ask(Question.CONTAINER_GPUS)
 
     def test_model_is_whole_and_readable_on_every_node(self, ask: Ask) -> None:
-        """Every shard of the index is there in its full length (FAULTS 21)."""
+        """Every shard of the index in its full length, and a tokenizer (FAULTS 21)."""
         ask(Question.MODEL)
 
     def test_shared_memory_holds_the_experts_where_they_are_balanced_online(self, ask: Ask) -> None:

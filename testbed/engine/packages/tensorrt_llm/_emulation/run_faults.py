@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .fault_list import faults_for
+from .fault_list import faults_of
 
 TRUNCATE = "truncate"
 _FIELDS = {
@@ -41,11 +41,7 @@ class RunFaults:
 
 def parse_run_faults(text: str, rank: int) -> RunFaults:
     """Return the faults of one rank; raise ValueError for what is not in the grammar."""
-    faults = RunFaults()
-    for fault, mine in faults_for(text, rank):
-        changed = _with_fault(faults, fault)
-        faults = changed if mine else faults
-    return faults
+    return faults_of(text, rank, none=RunFaults(), add=_with_fault)
 
 
 def _with_fault(faults: RunFaults, text: str) -> RunFaults:

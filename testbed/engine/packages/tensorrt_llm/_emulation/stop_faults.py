@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .fault_list import faults_for
+from .fault_list import faults_of
 
 KEEP_SHM = "keep-shm"
 KEEP_GPU = "keep-gpu"
@@ -41,11 +41,7 @@ class StopFaults:
 
 def parse_stop_faults(text: str, rank: int) -> StopFaults:
     """Return the faults of one rank; raise ValueError for what is not in the grammar."""
-    faults = StopFaults()
-    for fault, mine in faults_for(text, rank):
-        changed = _with_fault(faults, fault)
-        faults = changed if mine else faults
-    return faults
+    return faults_of(text, rank, none=StopFaults(), add=_with_fault)
 
 
 def _with_fault(faults: StopFaults, text: str) -> StopFaults:
