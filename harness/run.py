@@ -14,7 +14,6 @@ from harness.dynamo.warm_up import WarmUp
 from harness.errors import HarnessError, PlanError, QualificationError
 from harness.explaining import LOOK_S, Explainer
 from harness.facts import run_facts
-from harness.features import parse_features
 from harness.fitness import Asked, Fitness, Question
 from harness.guard.guard import RunGuard
 from harness.http import Http
@@ -43,6 +42,9 @@ from harness.slurm.allocation import Allocation, take_nodes
 from harness.slurm.client import Slurm
 from harness.slurm.step import Step
 from harness.topology import Role
+
+CALL_S = 3.0
+"""Seconds for every node of a deployment in doubt to say a word; a tenth is usual."""
 
 LOAD_CLIENTS = 16
 """Most requests of the steady load in flight."""
@@ -74,7 +76,6 @@ class QualificationRun:
         self.directory = directory
         self.allocation = allocation
         check_settings(self.settings, request.topologies, environ)
-        parse_features(self.settings.declared_features)
         self.slurm = Slurm(allocation.job_id, environ)
         self.slurm.on_away = lambda words, seconds: directory.event(
             "slurmctld was away", {"said": words, "seconds": round(seconds, 1)}
@@ -223,7 +224,7 @@ class QualificationRun:
         release = dynamo_release(self.settings.dynamo_release)
         served = Served(
             self.settings.model_name,
-            parse_features(self.settings.declared_features) or release.serves(disaggregated=apart),
+            self.settings.features or release.serves(disaggregated=apart),
             prompt_limit=prompt_limit(self.settings, name),
             context_tokens=context_tokens(self.settings, name),
         )
@@ -281,6 +282,14 @@ class QualificationRun:
         if self.keeper.has_processes(end, self._all_steps()):
             self.guard.end_orphans()
 
+    def _look_closer(self, nodes: Sequence[str]) -> Snapshot:
+        """Look at nodes of a deployment in doubt; raises InfraError for one that does not answer.
+
+        They are called first: a program cannot be sent to some while another does not answer.
+        """
+        self.inspector.call(nodes, timeout_s=CALL_S)
+        return self.inspector.snapshot("doubt", nodes, timeout_s=LOOK_S, anyway=True)
+
     def _why_pointless(self) -> str:
         """Say what the watch over the live deployment has found; empty while all is well."""
         return self.live.lookout.alarm_words if self.live else ""
@@ -336,9 +345,7 @@ class QualificationRun:
             ask=lambda request: warm_up.note(self.ask(request, timeout_s=CANARY_TIMEOUT_S)),
             on_progress=self._on_progress,
             explain=self.explainer.explain,
-            look=lambda nodes: self.inspector.snapshot(
-                "suspicion", nodes, timeout_s=LOOK_S, anyway=True
-            ),
+            look=self._look_closer,
         )
         self._live = deployment
         self._made_deployments.append(deployment)

@@ -100,6 +100,23 @@ class NodeInspector:
         self.taken.append(snapshot)
         return snapshot
 
+    def call(self, nodes: Sequence[str], *, timeout_s: float) -> None:
+        """Have each node say a word; raise :class:`~harness.errors.InfraError` for who does not."""
+        spec = StepSpec(
+            name=f"qualify-{self._directory.run_id}-call-{next(self._numbers)}",
+            job_id=self._slurm.job_id,
+            nodes=tuple(nodes),
+            tasks_per_node=1,
+            command=("echo", "here"),
+            account=self._account,
+        )
+        done = self._slurm.run_step(spec, timeout_s=timeout_s, path=HOST_PATH, anyway=True)
+        if done.returncode != 0:
+            raise InfraError(
+                f"the call of {', '.join(nodes)} ended with {done.returncode}: "
+                f"{fault_words(done.stderr)}"
+            )
+
     def check_unoccupied(self, snapshot: Snapshot, *, gpu_idle_mib: int) -> None:
         """Raise :class:`NodeOccupied` or :class:`PortTaken` if a node would break the run."""
         occupied = find_occupied(snapshot, gpu_memory_idle_mib=gpu_idle_mib)

@@ -19,6 +19,7 @@ from tensorrt_llm._emulation.told import environment
         ("3=fail-init-silent", RunFaults()),
         ("crash,2=truncate:3", RunFaults(crash=True, truncate_after=3)),
         ("zombie,exit-early", RunFaults(zombie=True, exit_early=True)),
+        ("2=hang", RunFaults(hang=True)),
     ],
 )
 def test_faults_of_rank_2(text: str, faults: RunFaults) -> None:

@@ -88,6 +88,8 @@ class RankEngine:
 
     def iterate(self) -> None:
         """Take part in one iteration: nothing is computed, but it may be the one that crashes."""
+        while settings.run_faults(self._world.rank).hang:
+            time.sleep(_HANG_S)
         if settings.run_faults(self._world.rank).crash:
             logger.error("CUDA error: an illegal memory access was encountered")
             logger.error("Forcing process exit after fatal TRT-LLM engine error.")

@@ -17,6 +17,7 @@ _FIELDS = {
     "fail-init-silent": "fail_init_silent",
     "exit-early": "exit_early",
     "crash": "crash",
+    "hang": "hang",
     "zombie": "zombie",
 }
 
@@ -33,6 +34,8 @@ class RunFaults:
     """The LLM's process ends with 0 instead of loading."""
     crash: bool = False
     """A fatal CUDA error at its next iteration; the process ends with 1."""
+    hang: bool = False
+    """Its next iteration does not end; the process lives and says nothing."""
     zombie: bool = False
     """Every request fails, though the engine says that it is well."""
     truncate_after: int | None = None
