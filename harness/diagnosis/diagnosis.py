@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from harness.diagnosis.cause import ENDS, evidence, first_cause
-from harness.diagnosis.facts import Fact, Layer, clock
+from harness.diagnosis.facts import Fact, Layer, Place, clock
 from harness.diagnosis.signatures import SIGNATURES
 from harness.errors import NotReady, QualificationError, VerdictClass
 
@@ -48,11 +49,26 @@ class Diagnosis:
     def __str__(self) -> str:
         lines = [f"layer: {self.layer}; first seen at {self._when}"]
         if self.first is not None:
-            lines += [f"first line: {self.first.place.log}"] if self.first.place.log else []
+            place = self.first.place
+            kind = "first line" if place.line else "log"
+            lines += [f"{kind}: {place.log}"] if place.log else []
             lines += [f"it showed as: {self.seen.message}"]
-        lines += ["evidence:", *(f"  {fact}" for fact in self.others)] if self.others else []
+        lines += (
+            ["evidence:", *(f"  {self._beside(fact)}" for fact in self.others)]
+            if self.others
+            else []
+        )
         lines += [f"this is not {self.isnt}"] if self.isnt else []
         return "\n".join([self.cause, *lines])
+
+    def _beside(self, fact: Fact) -> str:
+        """Return a fact without what it shares with the first one: the step, the folder of logs."""
+        mine, place = self.first.place if self.first else Place(), fact.place
+        if place.step and place.step == mine.step:
+            place = replace(place, step="", step_id="")
+        if Path(place.file).parent == Path(mine.file).parent:
+            place = replace(place, file=Path(place.file).name)
+        return str(replace(fact, place=place))
 
     @property
     def _when(self) -> str:
