@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from harness.diagnosis.facts import GROUND, Fact, Layer, Weight
+from harness.diagnosis.facts import GROUND, Fact, Layer, Source, Weight
 from harness.diagnosis.listener import is_exception
 from harness.diagnosis.signatures import RANK_ENDED, RANK_KILLED, SIGNATURES, STEP_ENDED
 
@@ -28,7 +28,7 @@ def first_cause(facts: Iterable[Fact], *, unready: bool = False) -> Fact | None:
     """
     known = list(facts)
     breaks = _standing([fact for fact in known if fact.weight is Weight.BREAK])
-    ground = [fact for fact in breaks if fact.layer in GROUND]
+    ground = [fact for fact in breaks if fact.layer in GROUND and _from_below(fact)]
     if ground:
         return min(ground, key=lambda fact: (fact.layer.height, fact.at))
     doubts = [fact for fact in known if fact.weight is Weight.DOUBT]
@@ -50,6 +50,12 @@ def evidence(facts: Sequence[Fact], cause: Fact | None, *, most: int = 8) -> tup
             seen.add(key)
             chosen.append(fact)
     return tuple(sorted(chosen[:most], key=_by_time))
+
+
+def _from_below(fact: Fact) -> bool:
+    """Whether Slurm, Pyxis or a look at the node says it, and no rank: those mistake much."""
+    row = SIGNATURES.rows.get(fact.name)
+    return row is None or row.below or fact.source is not Source.LOG
 
 
 def _standing(breaks: Sequence[Fact]) -> list[Fact]:
@@ -85,12 +91,16 @@ def _before_kill(end: Fact, said: Sequence[Fact], doubts: Sequence[Fact]) -> Fac
 
 
 def _up_to(said: Sequence[Fact], end: Fact) -> list[Fact]:
-    """Return what was said in the ended step, or elsewhere clearly before its end."""
-    return [
+    """Return what was said in the ended step, or elsewhere clearly before its end; lately at best.
+
+    What a process got over long ago has not ended it.
+    """
+    known = [
         fact
         for fact in said
         if fact.place.step == end.place.step or fact.at < end.at - CLEARLY_EARLIER_S
     ]
+    return [fact for fact in known if fact.at > end.at - WORDS_BEFORE_END_S] or known
 
 
 def _own_words(end: Fact, doubts: Sequence[Fact]) -> Fact | None:

@@ -37,6 +37,7 @@ _SLURM_ROWS = (
         "the job's walltime is over",
         isnt="a crash of the product: Slurm ended every step",
         advice="allocate for longer; --plan shows the time that the run needs at most",
+        below=True,
     ),
     Signature(
         "node-failure",
@@ -47,6 +48,7 @@ _SLURM_ROWS = (
         "Slurm lost a node",
         isnt="an error of the fabric or of NCCL, which the other ranks report",
         advice="see `sinfo -R`, and take other nodes",
+        below=True,
     ),
     Signature(
         "ended-by-node-failure",
@@ -58,6 +60,7 @@ _SLURM_ROWS = (
         isnt="an error of the fabric or of NCCL, which the other ranks report",
         advice="see `sinfo -R`, and take other nodes",
         yields_to=(NODE_UNFIT, "node-failure"),
+        below=True,
     ),
     Signature(
         "oom-kill",
@@ -68,6 +71,7 @@ _SLURM_ROWS = (
         "the host's memory was used up, and the kernel killed a process of the step",
         isnt="a lack of GPU memory",
         advice="load fewer workers per node at once, or ask Slurm for more memory (--mem=0)",
+        below=True,
     ),
     Signature(
         "step-not-created",
@@ -78,6 +82,7 @@ _SLURM_ROWS = (
         "Slurm did not create the step",
         isnt="a slow model load",
         advice="see `squeue --steps` and `sinfo -R`",
+        below=True,
     ),
     Signature(
         "launch-failed",
@@ -88,6 +93,7 @@ _SLURM_ROWS = (
         "Slurm could not start a task on a node",
         isnt="a fault of the worker: none of its code has run there",
         advice="see `sinfo -R` and slurmd's log on that node",
+        below=True,
     ),
     Signature(
         "mpi-plugin",
@@ -99,6 +105,7 @@ _SLURM_ROWS = (
         "Slurm has not the MPI plugin that was asked for",
         isnt="a wrong engine config, though every rank may report world size 1",
         advice="see `srun --mpi=list`",
+        below=True,
     ),
     Signature(
         "pyxis",
@@ -109,6 +116,7 @@ _SLURM_ROWS = (
         "Pyxis could not start the container",
         isnt="a fault of the worker: none of its code has run",
         advice="check IMAGE and MOUNTS: they must be readable on every node of the step",
+        below=True,
     ),
 )
 
@@ -433,6 +441,7 @@ _SEEN_ROWS = (
         isnt="a crash of the product: Slurm ended every step",
         advice="see who cancelled it or why it ended: `scontrol show job`, `sacct -j`",
         yields_to=(NODE_UNFIT, "time-limit", "node-failure", "ended-by-node-failure"),
+        below=True,
     ),
     Signature(
         NODE_UNFIT,
@@ -443,6 +452,7 @@ _SEEN_ROWS = (
         "Slurm has lost or given up a node",
         isnt="an error of the fabric or of NCCL, which the other ranks report",
         advice="see `sinfo -R`, and take other nodes",
+        below=True,
     ),
     Signature(
         NODE_SILENT,
@@ -453,6 +463,7 @@ _SEEN_ROWS = (
         "a node does not answer any more",
         isnt="a hang of the engine, though its ranks wait for those on that node",
         advice="see whether the node is up and reached: `sinfo -R`, `ping`, its console",
+        below=True,
     ),
     Signature(
         STEP_CANCELLED,
@@ -464,6 +475,7 @@ _SEEN_ROWS = (
         isnt="a crash of the product",
         advice="see slurmctld's log for who did",
         yields_to=(JOB_ENDED, NODE_UNFIT),
+        below=True,
     ),
     Signature(
         SERVICE_SILENT,
@@ -527,6 +539,7 @@ _SEEN_ROWS = (
         "a stranger holds memory of a GPU that a rank needed",
         isnt="too large a model, or a leak of the product",
         advice="end that process, or take other nodes",
+        below=True,
     ),
     Signature(
         GPU_LEFT,
@@ -537,6 +550,7 @@ _SEEN_ROWS = (
         "memory of a GPU is still held by what this run had stopped",
         isnt="too large a model",
         advice="see the shutdown before: who holds it is named",
+        below=True,
     ),
 )
 

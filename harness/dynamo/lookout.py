@@ -54,6 +54,9 @@ SLURM_EVERY_S = 10.0
 LOOK_WAIT_S = 3.0
 """Seconds for a look at the nodes that began before a hang was told."""
 
+SLURM_LIMIT_S = 15.0
+"""Seconds for which Slurm gives a node up before that is an alarm: it may be wrong once."""
+
 ALARMS: dict[str, type[QualificationError]] = {
     HANG: Hang,
     SERVICE_SILENT: ServiceSilent,
@@ -99,7 +102,7 @@ class Lookout:
     def begin(self) -> None:
         """Begin to watch: the first step runs."""
         self._watch.start()
-        self._add("slurm", self._ask_slurm, every_s=SLURM_EVERY_S, limit_s=0.0)
+        self._add("slurm", self._ask_slurm, every_s=SLURM_EVERY_S, limit_s=SLURM_LIMIT_S)
 
     def services_up(self, services: Services, instance_prefix: str) -> None:
         """Ask etcd and the frontend from now on: they have answered once."""
