@@ -9,11 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from harness.diagnosis.facts import GROUND, Fact, Layer, Source, Weight
+from harness.diagnosis.facts import GROUND, Fact, Source, Weight
 from harness.diagnosis.listener import is_exception
-from harness.diagnosis.signatures import RANK_ENDED, RANK_KILLED, SIGNATURES, STEP_ENDED
+from harness.diagnosis.signatures import (
+    HANG,
+    INSTANCE_GONE,
+    RANK_ENDED,
+    RANK_KILLED,
+    SIGNATURES,
+    STEP_ENDED,
+)
 
 ENDS = (RANK_KILLED, RANK_ENDED, STEP_ENDED)
+FROM_OUTSIDE = (HANG, INSTANCE_GONE)
+"""What shows only to who asks from outside."""
+
 CLEARLY_EARLIER_S = 2.0
 """Of two facts this far apart, the order is known: srun tells of a dead task within a second."""
 
@@ -76,7 +86,7 @@ def _above(breaks: Sequence[Fact], doubts: Sequence[Fact]) -> Fact | None:
 
 def _lowest_first(said: Sequence[Fact]) -> Fact | None:
     """Return the earliest; what shows only from outside comes after what a process has said."""
-    inside = [fact for fact in said if fact.layer in (Layer.SERVICES, Layer.ENGINE)]
+    inside = [fact for fact in said if fact.name not in FROM_OUTSIDE]
     return _earliest(inside) or _earliest(said)
 
 
