@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,20 @@ def fault_world() -> Iterator[FaultWorld]:
     """A testbed of 4 nodes; run directories lie beside its state, where its nodes see them."""
     root = Path("/var/tmp") / f"faults-{os.getpid()}"
     world = FaultWorld(root / "testbed", root / "runs")
-    world.up()
-    yield world
-    world.down()
+    with _sigterm_as_ctrl_c():
+        try:
+            world.up()
+            yield world
+        finally:
+            world.down()
     shutil.rmtree(root)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Have pytest end in order on SIGTERM: a verb sends it, also when its time is over."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -8,7 +8,7 @@ from testbed.faults.fault import Fault
 from testbed.faults.table import faults
 from tests.harness.faults.known_misses import KNOWN_MISSES
 from tests.harness.faults.outcome import missed
-from tests.harness.faults.results import write_row
+from tests.harness.faults.results import forget_row, write_row
 from tests.harness.faults.world import FaultWorld
 
 pytestmark = [pytest.mark.testbed, pytest.mark.slow, pytest.mark.faults]
@@ -29,6 +29,7 @@ def _parameter(fault: Fault) -> object:
 def test_fault_is_told(fault_world: FaultWorld, fault: Fault) -> None:
     """The library's file of the fault has what must be said."""
     outcome = fault_world.show(fault)
+    forget_row(fault)
     wrong = missed(outcome, fault.said)
     write_row(fault, outcome, wrong)
 
