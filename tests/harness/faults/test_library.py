@@ -10,7 +10,7 @@ import pytest
 
 from testbed.cluster.errors import TestbedError
 from testbed.faults import library, provoke
-from testbed.faults.fault import Fault, Moment
+from testbed.faults.fault import Fault, Layer, Moment
 from testbed.faults.table import fault_named, faults
 from tests.harness.faults.known_misses import KNOWN_MISSES
 from tests.harness.faults.outcome import EXIT_CODES
@@ -49,6 +49,15 @@ def test_a_name_that_no_file_has_is_told() -> None:
 
 def test_known_misses_are_faults_of_the_library() -> None:
     assert set(KNOWN_MISSES) <= set(faults())
+
+
+def test_quick_faults_are_few_of_every_layer_and_all_told() -> None:
+    """They are part of ``make test``, which has no place for what is expected to fail."""
+    quick = [fault for fault in ALL if fault.quick]
+
+    assert {fault.layer for fault in quick} == set(Layer)
+    assert {fault.name for fault in quick}.isdisjoint(KNOWN_MISSES)
+    assert 10 <= len(quick) <= 12
 
 
 def test_the_engine_looks_where_faults_are_written() -> None:
