@@ -11,13 +11,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WIND_DOWN_S = 180.0
-"""How long a part may take to wind down after a signal: a deployment is stopped in good order."""
+"""How long a part may take to wind down after a signal, also after the one that its deadline sends:
+a deployment is stopped in good order, and a testbed is taken down."""
 
 
 class Stopped(Exception):
@@ -58,15 +60,16 @@ class Stages:
         *,
         timeout_s: float,
         env: Mapping[str, str] | None = None,
+        output: Path | None = None,
     ) -> Done:
-        """Run ``argv`` to its end.
+        """Run ``argv`` to its end; what it prints goes to the file ``output``, if there is one.
 
         Raises :class:`Stopped` when a stop was asked for before, or meanwhile; then only after the
         part has wound down.
         """
         self._check()
         started_s = time.monotonic()
-        child = _start(argv, env=env)
+        child = _start(argv, env=env, output=output)
         try:
             self._interruptible = True
             self._check()
@@ -106,15 +109,22 @@ class Stages:
 
 
 def _start(
-    argv: Sequence[str | Path], *, env: Mapping[str, str] | None, out_of_reach: bool = False
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None,
+    out_of_reach: bool = False,
+    output: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start ``argv``; ``out_of_reach`` of the terminal's Ctrl-C, in a session of its own."""
-    return subprocess.Popen(
-        [str(word) for word in argv],
-        env={**os.environ, **(env or {})},
-        start_new_session=out_of_reach,
-        stdin=subprocess.DEVNULL,
-    )
+    with output.open("ab") if output else nullcontext() as log:
+        return subprocess.Popen(
+            [str(word) for word in argv],
+            env={**os.environ, **(env or {})},
+            start_new_session=out_of_reach,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log and subprocess.STDOUT,
+        )
 
 
 def _hand_on(child: subprocess.Popen[bytes], number: int) -> None:
@@ -124,7 +134,7 @@ def _hand_on(child: subprocess.Popen[bytes], number: int) -> None:
 
 
 def _wait(child: subprocess.Popen[bytes], timeout_s: float) -> int:
-    """Wait for ``child``, or end it past the deadline; return its exit code, or 124."""
+    """Wait for ``child``, or end it past the deadline, in order; return its exit code, or 124."""
     try:
         code = child.wait(timeout_s)
     except subprocess.TimeoutExpired:
@@ -136,7 +146,7 @@ def _wait(child: subprocess.Popen[bytes], timeout_s: float) -> int:
 def _end(child: subprocess.Popen[bytes]) -> None:
     child.terminate()
     try:
-        child.wait(30)
+        child.wait(WIND_DOWN_S)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
