@@ -85,7 +85,7 @@ _SLURM_ROWS = (
     ),
     Signature(
         "pyxis",
-        r"pyxis: (?!importing|imported|creating|created|starting)",
+        r"error: pyxis: ",
         "Pyxis 0.11 to 0.20",
         Layer.CONTAINER,
         _CONFIG,
@@ -522,7 +522,7 @@ _SEEN_ROWS = (
 _TASK_ROWS = (
     Signature(
         "task-end",
-        r"srun: error: \S+: tasks? ",
+        r"srun: error: \S+: tasks? (?!.*: Out Of Memory$)",
         _SLURM,
         Layer.ENGINE,
         _FAIL,
