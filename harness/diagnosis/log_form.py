@@ -21,11 +21,12 @@ _STAMP = re.compile(
 )
 
 TELLING = re.compile(
-    rb"rror|ERROR|FATAL|fatal|CRITICAL|xception|Failure|Exit|Interrupt|Expired|\[[EF]\]|panicked|"
+    rb"rror|ERROR|FATAL|fatal|CRITICAL|xception|ailure|Exit|Interrupt|Expired|\[[EF]\]|panicked|"
     rb"terminate called|aught signal|fault|pyxis:|srun: |CANCELLED|oom|ut [Oo]f [Mm]emory|imed out|"
-    rb"timeout|"
-    rb"lease |nable to|an not|annot|ailed|permitted|ermission denied|andling|Xid|NCCL|abort|ABORT|"
-    rb"nvalid|Bus |bus |o such file|not found|mismatch|is None|are required|Checksum|checksum|"
+    rb"timeout|deadline has|"
+    rb"[Ll]ease |nable to|an not|annot|ailed|permitted|ermission denied|andling|Xid|NCCL|[Aa]bort|"
+    rb"ABORT|nvalid|Bus |bus |physical address|misaligned|assert|Errno|plugin name|o such file|"
+    rb"not found|mismatch|is None|are required|Checksum|checksum|"
     rb"MDC |nrecognized|EADDRINUSE|already in use|ended by itself|does not serve|unhealthy|"
     rb"crashed|died|heartbeat|sendBytes|recvValue|hard-kill|tombstoned|no responders|Hang |"
     rb"lost connection|roken pipe|onnection |could not be|num_fitting_reqs=0|No free slots|"
