@@ -39,12 +39,14 @@ class LogEar:
     def __init__(self, path: Path, *, earliest: float) -> None:
         self.path = path
         self._earliest = earliest
+        self._looked_at = earliest
         self._offset = 0
         self._number = 0
         self._before = b""
 
     def new_lines(self) -> Iterator[Heard]:
         """Yield the lines worth a look among those added; an unfinished line waits."""
+        since, self._looked_at = self._looked_at, time.time()
         added = self._added()
         if not added:
             return
@@ -59,9 +61,10 @@ class LogEar:
             passed = start
             raw = added[start:end].decode("utf-8", errors="replace")
             line = parse_line(self._number + 1, raw)
-            yield Heard(line, self._time(line, added[:start], now))
+            before = added[max(0, start - BACK_BYTES) : start]
+            yield Heard(line, self._time(line, before, since=since, now=now))
         self._number += added.count(b"\n", passed)
-        self._before = added[-BACK_BYTES:]
+        self._before = (self._before + added[-BACK_BYTES:])[-BACK_BYTES:]
 
     def _added(self) -> bytes:
         try:
@@ -74,8 +77,11 @@ class LogEar:
         self._offset += len(whole)
         return whole
 
-    def _time(self, line: LogLine, before: bytes, now: float) -> float:
-        """Return when a line was written: by its own word, its rank's last word, or ours."""
+    def _time(self, line: LogLine, before: bytes, *, since: float, now: float) -> float:
+        """Return when a line was written: by its own word, its rank's last word, or ours.
+
+        ``since`` is when the line was not there yet.
+        """
         if (at := time_of(line.text, earliest=self._earliest, latest=now)) is not None:
             return at
         label = b"" if line.rank is None else b"%d: " % line.rank
@@ -84,7 +90,7 @@ class LogEar:
             if raw.lstrip().startswith(label):
                 text = raw.decode("utf-8", errors="replace")
                 if (at := time_of(text, earliest=self._earliest, latest=now)) is not None:
-                    return at
+                    return max(at, since)
         return now
 
 
