@@ -393,6 +393,7 @@ _ENGINE_ROWS = (
 )
 
 RANK_KILLED, RANK_ENDED, STEP_ENDED = "rank-killed", "rank-ended", "step-ended"
+TASK_END = "task-end"
 STEP_CANCELLED, JOB_ENDED, NODE_UNFIT = "step-cancelled", "job-ended", "node-unfit"
 NODE_SILENT, SERVICE_SILENT = "node-silent", "service-silent"
 HANG, INSTANCE_GONE, RANK_STOPPED = "hang", "instance-gone", "rank-stopped"
@@ -521,7 +522,7 @@ _SEEN_ROWS = (
 
 _TASK_ROWS = (
     Signature(
-        "task-end",
+        TASK_END,
         r"srun: error: \S+: tasks? (?!.*: Out Of Memory$)",
         _SLURM,
         Layer.ENGINE,
