@@ -16,7 +16,7 @@ _DYN = "Dynamo 0.8 to 1.6"
 _CUDA = "CUDA 12 and 13, torch 2.x"
 _SLURM = "Slurm 21.08 to 25.05"
 _OURS = "start_frontend_services.sh of this project"
-_LEADER_LOG = "rank 0 only hears of it: read the log of the rank named here"
+_LEADER_LOG = "the fault of rank 0, which only hears of it: read the log of the rank named here"
 
 _FAIL, _LEAK = VerdictClass.FAIL, VerdictClass.LEAK
 _CONFIG, _INFRA = VerdictClass.CONFIG, VerdictClass.INFRA
