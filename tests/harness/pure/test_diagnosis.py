@@ -19,7 +19,7 @@ SHOWED = Seen.of(StepEnded("agg-0 (step 7.1): rank 0 on node1: exit code 1", hin
 
 FACTS = [
     known("cuda-no-device", 0.25, rank=9, node="node3"),
-    raised("RuntimeError: Executor worker returned error", 1.5, rank=0),
+    raised("RuntimeError: Executor returned error", 1.5, rank=0),
     seen(RANK_ENDED, 2, rank=0, step=AGG, node="node1"),
 ]
 
@@ -31,16 +31,19 @@ def diagnosis(facts: list[Fact], showed: Seen = SHOWED) -> Diagnosis:
 
 
 def test_the_cause_stands_first_and_then_line_symptom_evidence_and_what_it_is_not() -> None:
+    row = SIGNATURES.rows["cuda-no-device"]
+
     assert str(diagnosis(FACTS)).splitlines() == [
-        f"rank 9 on node3 of agg-0: says cuda-no-device - {SIGNATURES.rows['cuda-no-device'].means}",
+        f"rank 9 on node3 of agg-0: says cuda-no-device - {row.means}",
         "layer: engine; first seen at 18:52:53.250 UTC",
         "first line: err.log:2",
         "it showed as: agg-0 (step 7.1): rank 0 on node1: exit code 1",
         "evidence:",
-        "  18:52:54.500 rank 0 of agg-0: RuntimeError: Executor worker returned error [err.log:15]",
+        "  18:52:54.500 rank 0 of agg-0: RuntimeError: Executor returned error [err.log:15]",
         "  18:52:55.000 rank 0 on node1 of agg-0: says rank-ended [err.log:20]",
-        "this is not the fault of rank 0, which only hears of it: read the log of the rank named here",
+        f"this is not {row.isnt}",
     ]
+    assert row.isnt.startswith("the fault of rank 0, which only hears of it: read the log")
 
 
 def test_its_error_begins_with_how_it_showed_and_ends_with_what_comes_next_and_an_id() -> None:
