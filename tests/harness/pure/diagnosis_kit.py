@@ -1,10 +1,15 @@
-"""What the tests of diagnoses share: facts of a worker of four nodes, and of those around it."""
+"""What the tests of diagnoses share: facts of a worker and of those around it, and a Slurm."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from harness.diagnosis.facts import Fact, Layer, Place, Source, Weight
 from harness.diagnosis.log_form import Form
 from harness.diagnosis.signatures import SIGNATURES
+from harness.slurm.client import Slurm
+from harness.slurm.node_words import NodeRow
+from harness.slurm.words import JobRow
 
 T = 1_795_891_973.0
 """When the scenarios begin: 2026-11-28T18:52:53Z."""
@@ -45,3 +50,20 @@ def unknown(
 def raised(words: str, at_s: float, *, rank: int | None = None, step: str = AGG) -> Fact:
     """Return the last line of a traceback."""
     return unknown(words, at_s, rank=rank, step=step, form=Form.EXCEPTION)
+
+
+class ToldSlurm(Slurm):
+    """Says of the job and its nodes what it was told to."""
+
+    def __init__(self) -> None:
+        super().__init__("7", {})
+        self.said_job: JobRow | None = None
+        self.said_nodes: list[NodeRow] = []
+
+    def job(self) -> JobRow | None:
+        """Return what was told of the job."""
+        return self.said_job
+
+    def nodes_briefly(self, names: Sequence[str]) -> list[NodeRow]:
+        """Return what was told of nodes that are asked for."""
+        return [row for row in self.said_nodes if row.name in names]
