@@ -7,7 +7,7 @@ because of another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.diagnosis.facts import GROUND, Fact, Source, Weight
 from harness.diagnosis.listener import is_exception
@@ -40,7 +40,7 @@ def first_cause(facts: Iterable[Fact], *, unready: bool = False) -> Fact | None:
     breaks = _standing([fact for fact in known if fact.weight is Weight.BREAK])
     ground = [fact for fact in breaks if fact.layer in GROUND and _from_below(fact)]
     if ground:
-        return min(ground, key=lambda fact: (fact.layer.height, fact.at))
+        return min(ground, key=lambda fact: (fact.layer.height, *_by_time(fact)))
     doubts = [fact for fact in known if fact.weight is Weight.DOUBT]
     if found := _above(breaks, doubts):
         return found
@@ -128,4 +128,8 @@ def _earliest(facts: Iterable[Fact]) -> Fact | None:
     return min(facts, key=_by_time, default=None)
 
 
-_by_time: Callable[[Fact], tuple[float, int]] = lambda fact: (fact.at, fact.place.line)  # noqa: E731
+def _by_time(fact: Fact) -> tuple[float, int, str, int, str, str]:
+    """Sort by time; what follows it lets facts of one moment have an order of their own."""
+    place = fact.place
+    rank = -1 if place.rank is None else place.rank
+    return fact.at, place.line, place.step, rank, fact.name, fact.words

@@ -12,6 +12,7 @@ from harness.diagnosis.signature import Signature, SignatureTable
 from harness.errors import VerdictClass
 
 RANK_KILLED, RANK_ENDED, STEP_ENDED = "rank-killed", "rank-ended", "step-ended"
+TASK_END = "task-end"
 STEP_CANCELLED, JOB_ENDED, NODE_UNFIT = "step-cancelled", "job-ended", "node-unfit"
 NODE_SILENT, SERVICE_SILENT = "node-silent", "service-silent"
 HANG, INSTANCE_GONE, RANK_STOPPED = "hang", "instance-gone", "rank-stopped"
@@ -22,7 +23,7 @@ _DYN = "Dynamo 0.8 to 1.6"
 _CUDA = "CUDA 12 and 13, torch 2.x"
 _SLURM = "Slurm 21.08 to 25.05"
 _OURS = "start_frontend_services.sh of this project"
-_LEADER_LOG = "rank 0 only hears of it: read the log of the rank named here"
+_LEADER_LOG = "the fault of rank 0, which only hears of it: read the log of the rank named here"
 
 _FAIL, _LEAK = VerdictClass.FAIL, VerdictClass.LEAK
 _CONFIG, _INFRA = VerdictClass.CONFIG, VerdictClass.INFRA
@@ -109,7 +110,7 @@ _SLURM_ROWS = (
     ),
     Signature(
         "pyxis",
-        r"pyxis: (?!importing|imported|creating|created|starting)",
+        r"error: pyxis: ",
         "Pyxis 0.11 to 0.20",
         Layer.CONTAINER,
         _CONFIG,
@@ -556,8 +557,8 @@ _SEEN_ROWS = (
 
 _TASK_ROWS = (
     Signature(
-        "task-end",
-        r"srun: error: \S+: tasks? ",
+        TASK_END,
+        r"srun: error: \S+: tasks? (?!.*: Out Of Memory$)",
         _SLURM,
         Layer.ENGINE,
         _FAIL,

@@ -172,10 +172,15 @@ class Lookout:
         return sorted(said, key=lambda fact: fact.at)[:most]
 
     def facts(self) -> list[Fact]:
-        """Return all that is known now: of the steps, of the job and its nodes, the alarm."""
+        """Return all that is known now: of the steps that have to live, of the job, the alarm.
+
+        A step that was ended on purpose explains nothing.
+        """
+        live = {worker.step.name for worker in self._live()}
         found = [
             fact
-            for each, layer in self._listeners.values()
+            for name, (each, layer) in self._listeners.items()
+            if layer is Layer.SERVICES or name in live
             for fact in step_facts(each.step, each.listener.facts(), layer)
         ]
         alarm = self._watch.alarm
