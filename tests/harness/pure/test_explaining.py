@@ -168,7 +168,7 @@ def test_a_strangers_memory_explains_a_lack_of_it(tmp_path: Path) -> None:
     lack = known("gpu-out-of-memory", 0, rank=9, node="node3")
 
     assert case.cause(ENDED, [lack]) == GPU_HELD
-    assert case.looking.looks == [NODES]
+    assert case.looking.looks == [["node3"]]
 
 
 def test_a_strangers_memory_on_another_node_explains_nothing(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_line_is_found_in_bytes_and_gives_its_row(name: str, line: str) -> Non
     assert row.name == name
 
 
-@pytest.mark.parametrize("name", sorted(SPOKEN))
+@pytest.mark.parametrize("name", sorted(set(SPOKEN) - {"harmless"}))
 @given(data=st.data())
 def test_whatever_fits_a_pattern_is_found_in_bytes(name: str, data: st.DataObject) -> None:
     line = data.draw(st.from_regex(SPOKEN[name].pattern, fullmatch=True))
