@@ -128,6 +128,14 @@ SCENARIOS = [
         ],
     ),
     Scenario(
+        "what another rank said clearly before a kill",
+        [
+            known("kv-transfer", -5, rank=1),
+            seen(RANK_KILLED, 0, rank=7, step=AGG),
+            raised("terminate called after throwing an instance of 'X'", -0.5, rank=7),
+        ],
+    ),
+    Scenario(
         "the host's memory explains a kill, though told of later",
         [
             known("oom-kill", 1, rank=4),
@@ -142,6 +150,14 @@ SCENARIOS = [
         "a rank that ended with a code after an error line",
         [
             unknown("bash: /mnt/start.sh: No such file or directory", -1, rank=3),
+            seen(RANK_ENDED, 0, rank=3, step=AGG),
+        ],
+    ),
+    Scenario(
+        "an exception says more than an error line before it",
+        [
+            raised("KeyError: 'x'", -1, rank=3),
+            unknown("ERROR could not publish metrics", -4, rank=0),
             seen(RANK_ENDED, 0, rank=3, step=AGG),
         ],
     ),

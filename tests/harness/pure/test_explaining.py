@@ -114,6 +114,7 @@ def test_an_error_that_no_fact_explains_stays_as_it_is(case: Case) -> None:
 
 def test_a_diagnosis_is_not_diagnosed_again(case: Case) -> None:
     found = case.explain(ENDED, FOUND)
+    case.slurm.said_nodes = [NodeRow("node2", "", "DOWN*")]
 
     assert case.explain(found, [seen(HANG, 0)]) is found
 

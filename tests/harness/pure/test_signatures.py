@@ -120,6 +120,7 @@ def test_sruns_words_of_a_bad_end_have_their_row(log: str, name: str) -> None:
         ("bash: line 1: trtllm-llmapi-launch: command not found", Form.ERROR),
         ("Traceback (most recent call last):", None),
         ("    raise ValueError('x') from error", None),
+        ("ValueErrors are counted here", None),
         ("A ValueError: in the middle of a sentence", None),
     ],
 )
