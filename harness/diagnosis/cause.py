@@ -91,7 +91,8 @@ def _lowest_first(said: Sequence[Fact]) -> Fact | None:
 
 
 def _before_kill(end: Fact, said: Sequence[Fact], doubts: Sequence[Fact]) -> Fact:
-    clearly = [fact for fact in said if fact.at < end.at - CLEARLY_EARLIER_S]
+    lately = end.at - WORDS_BEFORE_END_S
+    clearly = [fact for fact in said if lately < fact.at < end.at - CLEARLY_EARLIER_S]
     own = [
         fact
         for fact in (*said, *filter(is_exception, doubts))

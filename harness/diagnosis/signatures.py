@@ -136,7 +136,7 @@ _SERVICE_ROWS = (
     ),
     Signature(
         "service-ended",
-        r"start_frontend_services: \S+ ended by itself with exit code \d+",
+        r"start_frontend_services: (?:a service|\S+) ended by itself with exit code \d+",
         _OURS,
         Layer.SERVICES,
         _FAIL,

@@ -81,7 +81,9 @@ class Lookout:
         live: Callable[[], Sequence[Worker]],
         look: Look,
         on_alarm: Callable[[Fact], None],
+        on_broken: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """``on_broken`` is told of defects of the watch itself."""
         self._context = context
         self._slurm = slurm
         self._nodes = tuple(nodes)
@@ -92,6 +94,7 @@ class Lookout:
         self._listeners: dict[str, tuple[Watched, Layer]] = {}
         self._watch = Watch(self._watched, on_alarm=self._alarmed)
         self._on_alarm = on_alarm
+        self._on_broken = on_broken
         self._clients: list[Http] = []
 
     def listen(self, step: Step, layer: Layer) -> None:
@@ -210,5 +213,12 @@ class Lookout:
 
     def _add(self, name: str, ask: Ask, *, every_s: float, limit_s: float) -> None:
         self._watch.add(
-            Pulse(name, ask, every_s=every_s, limit_s=limit_s, alarm=self._watch.raise_alarm)
+            Pulse(
+                name,
+                ask,
+                every_s=every_s,
+                limit_s=limit_s,
+                alarm=self._watch.raise_alarm,
+                on_broken=self._on_broken,
+            )
         )

@@ -128,6 +128,13 @@ SCENARIOS = [
         ],
     ),
     Scenario(
+        "what another rank got over long before a kill",
+        [
+            seen(RANK_KILLED, 0, rank=7, step=AGG),
+            known("kv-transfer", -300, rank=1),
+        ],
+    ),
+    Scenario(
         "what another rank said clearly before a kill",
         [
             known("kv-transfer", -5, rank=1),

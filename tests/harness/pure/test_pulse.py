@@ -92,6 +92,24 @@ def test_what_cannot_be_asked_is_no_alarm_and_is_asked_again(alarms: Alarms) -> 
     assert alarms.raised == []
 
 
+def test_a_broken_question_is_told_and_asked_again(alarms: Alarms) -> None:
+    told: list[str] = []
+
+    def answer() -> Sequence[Fact]:
+        raise KeyError("kvs")
+
+    asked = Asked(answer)
+    pulse = Pulse(
+        "etcd", asked, every_s=0.005, limit_s=0.0, alarm=alarms.raised.append, on_broken=told.append
+    )
+    pulse.start()
+    assert asked.again()
+    pulse.stop()
+
+    assert alarms.raised == []
+    assert told[0] == "pulse etcd: KeyError('kvs')"
+
+
 def test_what_is_wrong_for_less_than_the_limit_is_no_alarm(alarms: Alarms) -> None:
     with beating(asked := Asked(lambda: WRONG), alarms, limit_s=LONG_S):
         assert asked.again()
