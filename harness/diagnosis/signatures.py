@@ -410,7 +410,6 @@ _ENGINE_ROWS = (
         "the engine has failed, and its process gives up",
         isnt="the first error: that stands before it, maybe on another rank",
         weight=Weight.AFTERMATH,
-        fatal=True,
     ),
     Signature(
         "peers",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from harness.deadline import Deadline
-from harness.diagnosis.facts import Fact, Layer, Place
+from harness.deadline import Deadline, wait_until
+from harness.diagnosis.facts import Fact, Layer, Place, Source
 from harness.diagnosis.listener import StepListener
 from harness.diagnosis.signatures import (
     HANG,
@@ -56,6 +56,9 @@ LOOK_WAIT_S = 3.0
 
 SLURM_LIMIT_S = 15.0
 """Seconds for which Slurm gives a node up before that is an alarm: it may be wrong once."""
+
+SETTLE_S = 1.5
+"""Seconds for srun to tell of a dead task after a log has told of what followed from it."""
 
 ALARMS: dict[str, type[QualificationError]] = {
     HANG: Hang,
@@ -160,9 +163,23 @@ class Lookout:
         """Raise what the alarm was about, if there was one."""
         alarm = self._watch.alarm
         if alarm is not None:
+            self._hear_out(alarm)
             kind = ALARMS.get(alarm.name, RankFailed)
             where = f"{alarm.place}: " if str(alarm.place) else ""
             raise kind(f"{where}{alarm.words}")
+
+    def _hear_out(self, alarm: Fact) -> None:
+        """Raise how the step of an alarm ended, if it ends within a moment after what a log said.
+
+        A rank may say that it cannot go on because another was killed, of which srun tells later.
+        """
+        known = self._listeners.get(alarm.place.step)
+        if known is None or alarm.source is not Source.LOG:
+            return
+        step = known[0].step
+        wait_until(
+            lambda: step.exit_code is not None, Deadline.after(SETTLE_S), watch=step.check_alive
+        )
 
     def said_since(self, at: float, *, most: int | None = 8) -> list[Fact]:
         """Return the first lines worth a look that the logs got from a moment on, of each rank."""

@@ -34,6 +34,7 @@ from harness.errors import (
     QualificationError,
     RankFailed,
     ServiceSilent,
+    StepEnded,
 )
 from harness.nodes.snapshot import Snapshot
 from harness.settings import Settings
@@ -193,6 +194,17 @@ def test_a_fatal_line_is_raised_with_its_rank_and_known_once(world: World) -> No
     with pytest.raises(RankFailed, match=r"rank 0 of .*agg-0: ValueError: External MPI"):
         world.lookout.check()
     assert [name for _, name in world.names()] == ["world-size"]
+
+
+def test_an_end_that_srun_tells_a_moment_after_a_fatal_line_is_raised(world: World) -> None:
+    world.add_workers()
+    victim = world.workers[0]
+    with watching(world), victim.step.err.open("a") as log:
+        log.write("0: RuntimeError: CUDA error: an illegal memory access was encountered\n")
+    world.kill(victim)
+
+    with pytest.raises(StepEnded, match="SIGKILL"):
+        world.lookout.check()
 
 
 def test_a_step_that_ended_is_known_once_though_it_was_the_alarm(world: World) -> None:
