@@ -7,6 +7,7 @@ because of another.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from harness.diagnosis.facts import GROUND, Fact, Source, Weight
@@ -23,6 +24,9 @@ from harness.diagnosis.signatures import (
 ENDS = (RANK_KILLED, RANK_ENDED, STEP_ENDED)
 FROM_OUTSIDE = (HANG, INSTANCE_GONE)
 """What shows only to who asks from outside."""
+
+ALIKE = 2
+"""Facts of one signature that are shown as evidence."""
 
 CLEARLY_EARLIER_S = 2.0
 """Of two facts this far apart, the order is known: srun tells of a dead task within a second."""
@@ -50,14 +54,20 @@ def first_cause(facts: Iterable[Fact], *, unready: bool = False) -> Fact | None:
 
 
 def evidence(facts: Sequence[Fact], cause: Fact | None, *, most: int = 8) -> tuple[Fact, ...]:
-    """Return the facts worth reading beside the cause, in time order, the first of each place."""
+    """Return the facts worth reading beside the cause, in time order, the first of each place.
+
+    What many ranks say alike is shown twice at most.
+    """
     seen: set[tuple[str, int | None, str]] = set()
+    alike: Counter[str] = Counter()
     chosen: list[Fact] = []
     near = [fact for fact in facts if cause is None or fact.place.step == cause.place.step]
     for fact in sorted(near, key=_by_time) + sorted(facts, key=_by_time):
         key = (fact.place.step, fact.place.rank, fact.name)
-        if fact is not cause and key not in seen:
+        what = fact.words if fact.weight is Weight.DOUBT else fact.name
+        if fact is not cause and key not in seen and alike[what] < ALIKE:
             seen.add(key)
+            alike[what] += 1
             chosen.append(fact)
     return tuple(sorted(chosen[:most], key=_by_time))
 

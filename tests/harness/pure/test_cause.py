@@ -364,3 +364,14 @@ def test_evidence_of_the_causes_own_step_comes_before_that_of_others() -> None:
     own = [known("peers", 6 + rank, rank=rank) for rank in range(2)]
 
     assert set(own) <= set(evidence([*elsewhere, cause, *own], cause, most=4))
+
+
+def test_what_many_ranks_say_alike_is_shown_twice() -> None:
+    cause = seen(RANK_KILLED, 0, rank=9, step=AGG)
+    peers = [known("peers", at, rank=at) for at in range(1, 6)]
+    raised_too = [raised(f"ValueError: {rank}", 7, rank=rank) for rank in (1, 2, 3)]
+
+    shown = evidence([cause, *peers, *raised_too], cause)
+
+    assert [fact.name for fact in shown].count("peers") == 2
+    assert {fact.words for fact in raised_too} <= {fact.words for fact in shown}
