@@ -38,7 +38,10 @@ def main(argv: list[str]) -> int:
         return NO_RUN
     kinds = (options.kind,) if options.kind else KINDS
     decided = decide(saved, known_issues=options.known_issues, commit=suite_commit(), kinds=kinds)
-    write_beside(decided)
+    try:
+        write_beside(decided)
+    except OSError as unwritable:
+        print(f"problem: nothing was written beside the run: {unwritable}", file=sys.stderr)
     for problem in saved.problems:
         print(f"problem: {problem}", file=sys.stderr)
     given = decided.gate.verdict if options.release else _class_of(saved.verdict)
@@ -55,7 +58,11 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         "--kind", choices=KINDS, help="with --release: the one kind that the release needs"
     )
     parser.add_argument(
-        "--known-issues", type=Path, default=KNOWN_ISSUES, metavar="FILE", help="default: %(default)s"
+        "--known-issues",
+        type=Path,
+        default=KNOWN_ISSUES,
+        metavar="FILE",
+        help="default: %(default)s",
     )
     return parser.parse_args(argv)
 

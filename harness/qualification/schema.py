@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import VerdictClass
 from harness.settings import PROJECT_ROOT
+from harness.verdict_file import SCHEMA_VERSION
 
 SCHEMA_PATH = PROJECT_ROOT / "docs" / "verdict.schema.json"
 
@@ -69,6 +70,9 @@ def schema_text() -> str:
 
 def faults_of(verdict: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what in a ``verdict.json`` is not as the schema wants it, a line each."""
+    if verdict.get("schema_version") != SCHEMA_VERSION:
+        told = verdict.get("schema_version", "none")
+        return (f"verdict.json: schema version {told}, this suite reads {SCHEMA_VERSION}",)
     try:
         VerdictFile.model_validate(verdict)
     except ValidationError as invalid:
