@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     try:
         write_beside(decided)
     except OSError as unwritable:
-        print(f"problem: nothing was written beside the run: {unwritable}", file=sys.stderr)
+        print(f"problem: nothing more was written beside the run: {unwritable}", file=sys.stderr)
     for problem in saved.problems:
         print(f"problem: {problem}", file=sys.stderr)
     given = decided.gate.verdict if options.release else _class_of(saved.verdict)

@@ -47,6 +47,16 @@ class PromiseLine:
     promise: str
     cells: Mapping[str, Cell]
 
+    @property
+    def kept(self) -> bool:
+        """Whether all its tests passed."""
+        return all(cell.state == TestState.PASSED for cell in self.cells.values())
+
+    @property
+    def why(self) -> str:
+        """What was said of whatever did not pass, each once."""
+        return "; ".join(dict.fromkeys(why for cell in self.cells.values() for why in cell.why))
+
 
 @dataclass(frozen=True)
 class Matrix:

@@ -52,7 +52,7 @@ def files(saved: SavedRun) -> Rule:
     """Ask whether the files are of one run, whole, and tell the same."""
     wrong = list(saved.problems)
     if not saved.has_results:
-        wrong.insert(0, f"no results of any test in {saved.path}")
+        wrong.append(f"no results of any test in {saved.path}")
     return _rule("files of one run", wrong, "they can be read and tell the same")
 
 

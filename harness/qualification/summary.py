@@ -10,7 +10,7 @@ from harness.judge_run import TestState
 from harness.qualification.comparison import Comparison
 from harness.qualification.deltas import shown
 from harness.qualification.markdown import cell, folded, section, table
-from harness.qualification.matrix import Matrix
+from harness.qualification.matrix import Matrix, PromiseLine
 from harness.qualification.rerun import rerun_command
 from harness.qualification.rows import FAILING, ResultRow
 from harness.qualification.written import Decided
@@ -146,16 +146,18 @@ def _figures(decided: Decided) -> Iterator[str]:
 
 
 def _matrix(matrix: Matrix) -> Iterator[str]:
-    rows = [
-        (
-            line.group,
-            line.promise or line.name,
-            *(str(line.cells[name]) if name in line.cells else "" for name in matrix.topologies),
-        )
-        for line in matrix.lines
-    ]
-    if rows:
-        open_ = [row for row in rows if set(row[2:]) - {"", "passed"}]
-        head = ("group", "promise", *matrix.topologies)
-        yield from table(head, open_) if open_ else ["Every promise was kept on every topology."]
-        yield from folded(f"all {len(rows)} promises", table(head, rows))
+    if not matrix.lines:
+        return
+    open_ = [line for line in matrix.lines if not line.kept]
+    head = ("group", "promise", *matrix.topologies)
+    if open_:
+        yield from table((*head, "why"), ((*_cells(line, matrix), line.why) for line in open_))
+    else:
+        yield "Every promise was kept wherever it is made."
+    rows = [_cells(line, matrix) for line in matrix.lines]
+    yield from folded(f"all {len(rows)} promises", table(head, rows))
+
+
+def _cells(line: PromiseLine, matrix: Matrix) -> tuple[str, ...]:
+    states = (line.cells.get(name, "") for name in matrix.topologies)
+    return (line.group, line.promise or line.name, *map(str, states))
