@@ -45,7 +45,8 @@ def main(argv: list[str]) -> int:
     for problem in saved.problems:
         print(f"problem: {problem}", file=sys.stderr)
     given = decided.gate.verdict if options.release else _class_of(saved.verdict)
-    for line in decided.gate.lines() if options.release else _lines(saved.verdict, given):
+    gate, verdict = decided.gate, _lines(saved.verdict, given)
+    for line in gate.lines() if options.release else (*gate.known_lines(), *verdict):
         print(line)
     return EXIT_CODES[given]
 

@@ -71,12 +71,16 @@ class Gate:
         """Return rules, warnings, known and stale issues, and the answer, as a person reads it."""
         shown = [line for rule in self.rules for line in rule.lines()]
         shown += [f"warning: {each}" for each in self.warnings]
-        shown += [
+        shown += self.known_lines()
+        shown += [f"stale: {each}" for each in self.stale]
+        return [*shown, self.last_line]
+
+    def known_lines(self) -> list[str]:
+        """Return a line for each failure or skip that is known."""
+        return [
             f"known: {each.test}: {each.link} ({each.owner}, until {each.expires})"
             for each in self.known
         ]
-        shown += [f"stale: {each}" for each in self.stale]
-        return [*shown, self.last_line]
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of ``gate.json``."""

@@ -10,17 +10,20 @@ from harness.judge_run import JudgedRun
 from harness.planned import PLANNED_FILE, read_planned
 from harness.qualification.schema import faults_of
 from harness.topology_names import TOPOLOGY_NAMES
-from harness.verdict_file import VERDICT_FILE, counts_of
+from harness.verdict_file import FACTS_FILE, VERDICT_FILE, counts_of
 
 MIXED = "results of another run are mixed in"
 
 
-def problems_of(run_dir: Path, verdict: Mapping[str, Any], judged: JudgedRun) -> tuple[str, ...]:
+def problems_of(
+    run_dir: Path, verdict: Mapping[str, Any], judged: JudgedRun, *, facts: Mapping[str, Any]
+) -> tuple[str, ...]:
     """Return all problems of a run's files, a line each."""
     planned = {test.id for test in read_planned(run_dir / PLANNED_FILE) or ()}
     return (
         *faults_of(verdict),
         *_of_two_runs(str(verdict.get("run_id") or ""), judged.run_id),
+        *_of_two_engines(str(verdict.get("engine") or ""), str(facts.get("engine") or "")),
         *_not_planned(planned, verdict, judged),
         *(_at_odds(verdict, judged) if judged.ends else ()),
         *_unknown_topologies(judged),
@@ -31,6 +34,12 @@ def _of_two_runs(verdict: str, journal: str) -> Iterator[str]:
     """Compare the run ids of the two files, where both are known."""
     if verdict and journal and verdict != journal:
         yield f"{MIXED}: {VERDICT_FILE} is of run {verdict}, journal.jsonl of run {journal}"
+
+
+def _of_two_engines(verdict: str, facts: str) -> Iterator[str]:
+    """Compare what the engine called itself; both files take it from the same run."""
+    if verdict and facts and verdict != facts:
+        yield f"{MIXED}: engine {verdict} in {VERDICT_FILE}, {facts} in {FACTS_FILE}"
 
 
 def _not_planned(planned: set[str], verdict: Mapping[str, Any], judged: JudgedRun) -> Iterator[str]:

@@ -96,7 +96,7 @@ def saved_run(run_dir: Path) -> SavedRun:
         {str(name): str(value) for name, value in facts.items()},
         measures or (),
         read_selection(run_dir / SELECTION_FILE),
-        (*damaged, *problems_of(run_dir, verdict, judged)),
+        (*damaged, *problems_of(run_dir, verdict, judged, facts=facts)),
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from harness.__main__ import main
 from harness.journal import JOURNAL_FILE, Journal
 from harness.qualification.schema import faults_of
-from tests.harness.pure.qualification.kit import AGG, DISAGG, FACTS, Run, ended
+from tests.harness.pure.qualification.kit import AGG, DISAGG, FACTS, Run, ended, known_issue
 
 Say = Callable[..., tuple[int, str]]
 
@@ -256,3 +256,21 @@ def test_a_history_whose_runs_are_gone_is_no_comparison(say: Say, tmp_path: Path
     assert code == 0
     assert "problem: run run-a of the history" in text
     assert "Since the last run" not in text
+
+
+def test_a_known_failure_is_named_beside_the_verdict(say: Say, tmp_path: Path) -> None:
+    issues = tmp_path / "known.yaml"
+    issues.write_text(known_issue(expires="2999-12-31"), encoding="utf-8")
+    run = Run([ended(AGG, "FAIL", "it says nothing"), DISAGG]).write(tmp_path / "run")
+    code, text = say("verdict", run, "--known-issues", issues)
+
+    assert code == 1
+    assert text.splitlines()[0] == (
+        f"known: {AGG.id}: https://issues.example.org/1 (the runtime team, until 2999-12-31)"
+    )
+
+
+def test_facts_of_another_engine_are_of_another_run(say: Say, tmp_path: Path) -> None:
+    run = Run(verdict={"engine": "1.2.0"}).write(tmp_path / "run")
+
+    assert "mixed in: engine 1.2.0 in verdict.json, 1.3.0 in facts.json" in say("verdict", run)[1]

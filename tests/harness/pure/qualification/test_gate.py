@@ -61,7 +61,11 @@ def test_a_whole_run_on_a_real_engine_may_decide(ask: Ask) -> None:
         (Run(facts={**FACTS, "engine": "1.3.0+emulated"}), "engine real", "emulated: 1.3.0+em"),
         (Run(facts={**FACTS, "gpus": "16 x GB200 (emulated)"}), "engine real", "emulated"),
         (Run(verdict={"emulated": None}), "engine real", "not known to be real"),
-        (Run(facts={**FACTS, "engine": "none seen"}), "engine seen", "no engine told"),
+        (
+            Run(facts={**FACTS, "engine": "none seen"}, verdict={"engine": "1.3.0"}),
+            "engine seen",
+            "no engine told",
+        ),
         (Run(verdict={"engine": "none seen"}), "engine seen", "no engine told"),
         (Run(verdict={"finished": False}), "finished", "ended before its end"),
         (Run(verdict={"interrupted": AGG.id}), "finished", f"interrupted in {AGG.id}"),
