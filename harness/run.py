@@ -84,7 +84,7 @@ class QualificationRun:
         head = take_nodes(allocation, 1, head_node=self.settings.head_node)[0]
         address = self.settings.head_node_ip or self.slurm.node_address(head)
         self.plan = plan_run(request, allocation, head_address=address)
-        self.records = RecordSink(directory.records)
+        self.records = RecordSink(directory.records, directory.redactor)
         self.measures = Measures(directory)
         self.inspector = NodeInspector(
             self.slurm,
