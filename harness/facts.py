@@ -6,6 +6,7 @@ import hashlib
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 
 from harness.dynamo.launch import all_mounts
@@ -17,30 +18,55 @@ from harness.process import run
 from harness.settings import PROJECT_ROOT, Settings
 from harness.slurm.nodelist import fold
 
+UNKNOWN = "unknown"
+
 
 def run_facts(
-    settings: Settings, plan: Plan, *, snapshot: Snapshot | None, engine_versions: Iterable[str]
+    settings: Settings,
+    plan: Plan,
+    *,
+    snapshot: Snapshot | None,
+    engine_versions: Iterable[str],
+    cluster: Mapping[str, str],
 ) -> dict[str, str]:
     """Return name and value of each fact, in the order in which a reader asks for them.
 
     ``snapshot`` is any snapshot of the nodes, ``engine_versions`` is what the engines called
-    themselves.
+    themselves, ``cluster`` what Slurm says of itself. What nobody tells is said to be unknown.
     """
     job = plan.deployments[0].context.job_id
     return {
         "engine": ", ".join(sorted(set(engine_versions))) or "none seen",
         **_gpus(snapshot),
         "image": settings.image,
+        "image_digest": image_digest(settings.image),
         "dynamo_release": settings.dynamo_release,
         "model": settings.model_path,
         "served_model_name": settings.model_name,
         **_engine_configs(settings, plan),
         **_workers(plan),
+        **{name: told or UNKNOWN for name, told in cluster.items()},
         "nodes": f"{fold(plan.nodes)} ({len(plan.nodes)})",
         "job": job,
         "suite_commit": suite_commit(),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
+
+
+def image_digest(image: str) -> str:
+    """Return the digest in a registry's name; of a file its size and time, for it is too large.
+
+    A squashfs image of 20 GB takes a minute to hash: size and time tell two of them apart.
+    """
+    _, found, digest = image.partition("@")
+    if found:
+        return digest
+    try:
+        stat = Path(image).stat()
+    except OSError:
+        return UNKNOWN
+    written = datetime.fromtimestamp(stat.st_mtime, timezone.utc)
+    return f"none known; {stat.st_size} bytes, written {written:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _workers(plan: Plan) -> dict[str, str]:

@@ -81,6 +81,7 @@ class QualificationRun:
             "slurmctld was away", {"said": words, "seconds": round(seconds, 1)}
         )
         self.slurm.pointless = self._why_pointless
+        self._cluster = Once("Slurm's word on the cluster", self.slurm.cluster)
         head = take_nodes(allocation, 1, head_node=self.settings.head_node)[0]
         address = self.settings.head_node_ip or self.slurm.node_address(head)
         self.plan = plan_run(request, allocation, head_address=address)
@@ -241,6 +242,7 @@ class QualificationRun:
             self.plan,
             snapshot=self._last_snapshot(),
             engine_versions=self._engine_versions(),
+            cluster=self._cluster.get(),
         )
         return {**facts, **self.fitness.facts()}
 

@@ -9,7 +9,7 @@
         logs/<deployment>/{etcd,nats}.log                    the services of the head node
         snapshots/<moment>.json                              node probes
         records.jsonl                                        every request with its stream
-        measures.json  memory/  cycles/                      figures, GPU memory coming back, cycles
+        measures.json  load/  memory/  cycles/               figures, load, GPU memory, cycles
         journal.jsonl                                        each test as it starts and ends
         junit.xml  allure-results/  verdict.json             what came out
 
