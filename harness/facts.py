@@ -90,16 +90,19 @@ def _gpus(snapshot: Snapshot | None) -> Mapping[str, str]:
     }
 
 
+def engine_config_files(settings: Settings, plan: Plan) -> dict[str, Path]:
+    """Return each engine config of the plan, by its path inside the container, as a file here."""
+    mounts = all_mounts(settings)
+    found = {path: host_path(path, mounts) for path in sorted(plan.engine_configs)}
+    return {path: file for path, file in found.items() if file is not None and file.is_file()}
+
+
 def _engine_configs(settings: Settings, plan: Plan) -> dict[str, str]:
     """Return each engine config with the start of its SHA-256, so that runs can be compared."""
-    mounts = all_mounts(settings)
-    paths = {worker.engine_config for each in plan.deployments for worker in each.placement.workers}
     facts = {}
-    for path in sorted(paths):
-        file = host_path(path, mounts)
-        if file is not None and file.is_file():
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()
-            facts[f"engine_config_{file.parent.name}_{file.stem}"] = f"{path} sha256:{digest[:16]}"
+    for path, file in engine_config_files(settings, plan).items():
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        facts[f"engine_config_{file.parent.name}_{file.stem}"] = f"{path} sha256:{digest[:16]}"
     return facts
 
 

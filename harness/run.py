@@ -267,6 +267,11 @@ class QualificationRun:
         """The deployment that runs now."""
         return self._live if self._live and self._live.state is State.SERVING else None
 
+    def steps_of(self, deployment: str) -> list[Step]:
+        """Return all steps that were ever started for a deployment, by its name."""
+        made = (each for each in self._made_deployments if each.name == deployment)
+        return [step for each in made for step in each.all_steps]
+
     def close(self) -> None:
         """Stop what still runs, and remove what our own dead ranks left."""
         try:

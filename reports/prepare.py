@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 from harness.verdict_file import FACTS_FILE, read_object
-from reports.arrange import Result, arranged
+from reports.arrange import Result, arranged, first_tests
+from reports.deployments import SUFFIX, Attachment, attachments
 from reports.environment import as_properties, block
 from reports.metrics import write_metrics
 from reports.missing import PATTERN
@@ -19,6 +20,11 @@ def prepare(run_dir: Path, results: Path) -> None:
     made: dict[Path, Result] = {
         file: arranged(read_object(file)) for file in sorted(results.glob(PATTERN))
     }
+    first = first_tests(made.values())
+    files = {str(result.get("uuid")): file for file, result in made.items()}
+    for deployment, uuid in first.items():
+        attached = list(attachments(run_dir, deployment))
+        _attach(made[files[uuid]], attached, results)
     for file, result in made.items():
         file.write_text(json.dumps(result), encoding="utf-8")
     facts = read_object(run_dir / FACTS_FILE)
@@ -26,3 +32,14 @@ def prepare(run_dir: Path, results: Path) -> None:
         (results / ENVIRONMENT).write_text(as_properties(block(facts)), encoding="utf-8")
     times = [int(each[at]) for each in made.values() for at in ("start", "stop") if at in each]
     write_metrics(run_dir, results, start_ms=min(times, default=0), stop_ms=max(times, default=0))
+
+
+def _attach(result: Result, attached: list[Attachment], results: Path) -> None:
+    """Write attachments beside the results, and name them in the result of a test."""
+    named = list(result.get("attachments", ()))
+    for number, each in enumerate(attached):
+        source = f"{result['uuid']}-{number}-attachment.{SUFFIX[each.kind]}"
+        (results / source).write_text(each.content, encoding="utf-8")
+        named.append({"name": each.name, "source": source, "type": each.kind})
+    if attached:
+        result["attachments"] = named
