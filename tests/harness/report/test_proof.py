@@ -146,7 +146,11 @@ def test_the_diagnosis_that_a_failure_names_is_attached_with_the_first_line_of_e
     made = of(tmp_path, Moment({}, ()), "StepEnded: x\ncause id: cause-2\n\nthe test saw: y")
 
     assert "rank 0 died" in made["diagnosis cause-2"]
-    assert [line.rpartition(": ")[2] for line in first_lines(facts)] == ["NCCL", "OOM"]
+    assert [line.partition(" [")[0].rpartition(": ")[2] for line in first_lines(facts)] == [
+        "NCCL",
+        "OOM",
+    ]
+    assert all(line.endswith("[/r/logs/agg/agg-0.err.log:7]") for line in first_lines(facts))
     assert made["first error line by rank"].splitlines() == list(first_lines(facts))
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,30 @@ def test_a_run_becomes_one_file_that_asks_nobody_outside(run_dir: Path) -> None:
         "report.html",
         "verdict.json",
     ]
+
+
+@pytest.mark.slow
+def test_two_hundred_tests_are_rendered_within_ten_seconds(run_dir: Path) -> None:
+    """Every fifth one has failed, with 400 KB of evidence."""
+    results = run_dir / "allure-results"
+    for number in range(200):
+        evidence = []
+        if number % 5 == 0:
+            evidence = [f"{number}-{log}-attachment.txt" for log in range(4)]
+        for each in evidence:
+            (results / each).write_text("0: a line of a log\n" * 5000, encoding="utf-8")
+        named = [{"name": each, "source": each, "type": "text/plain"} for each in evidence]
+        status = "broken" if evidence else "passed"
+        told = {
+            **RESULT, "uuid": f"6f1b0f6e-3d59-4d7c-9a53-{number:012d}", "historyId": f"h{number}",
+            "name": f"test_{number}", "fullName": f"{RESULT['fullName']}_{number}",
+            "status": status, "attachments": named,
+        }  # fmt: skip
+        (results / f"{number}-result.json").write_text(json.dumps(told), encoding="utf-8")
+    began_s = time.monotonic()
+    render(run_dir, say=print)
+
+    assert time.monotonic() - began_s < 10
 
 
 @pytest.fixture
