@@ -33,8 +33,6 @@ STYLE = Style(
 _ASIDES = re.compile(r"<script\b.*?</script>|<!--.*?-->", re.DOTALL)
 WIDTH, HEIGHT = 900, 420
 HIGHEST = 1400
-THICK = 6
-"""Pixels of a step's line in the timeline."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +96,7 @@ def timeline_plot(spans: Sequence[Span]) -> Plot:
     chart.y_labels = [{"value": last - at, "label": each.part} for at, each in enumerate(spans)]
     for at, each in enumerate(spans):
         times = [each.start_s, *([each.ready_s] if each.ready_s is not None else []), each.end_s]
-        line = [(time, last - at) for time in times]
-        chart.add(each.part, line, stroke_style={"width": THICK})
+        chart.add(each.part, [(time, last - at) for time in times])
     rows = [
         (each.part, each.start_s, "" if each.ready_s is None else each.ready_s, each.end_s)
         for each in spans

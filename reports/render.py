@@ -33,12 +33,13 @@ def render(run_dir: Path, say: Callable[[str], None], *, history: Path | None = 
     tools = ensure_toolchain(say)
     with tempfile.TemporaryDirectory(prefix=".report.", dir=run_dir) as room:
         results = complete_results(run_dir, Path(room))
-        prepare(run_dir, results)
+        about = facts_of(run_dir)
+        prepare(run_dir, results, about)
         past = History.read(history, Path(room), run=run_dir.name, say=say) if history else None
         page = _generate(
             tools,
             results,
-            facts_of(run_dir),
+            about,
             room=Path(room),
             history=past.draft if past else None,
         )
