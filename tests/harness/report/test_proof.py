@@ -68,7 +68,7 @@ def of(run_dir: Path, since: Moment, message: str = "") -> dict[str, str]:
 
 
 def test_the_requests_of_the_test_are_shown_those_with_a_finding_first(tmp_path: Path) -> None:
-    send(tmp_path, record("earlier"))
+    send(tmp_path, record("earlier"), record("also earlier"))
     since = Moment.of(tmp_path)
     send(tmp_path, record("good"), record("refused", status=503), record("found"))
     judge(tmp_path, "another", "good", "order: of another test")
