@@ -97,7 +97,8 @@ class RunDirectory:
 
     def write_json(self, name: str, value: object) -> Path:
         """Write ``value`` as indented JSON, whole or not at all, without secrets."""
-        text = json.dumps(self.redactor.json(value), indent=2, default=str)
+        told = json.loads(json.dumps(value, default=str))  # refuses here what is no JSON
+        text = json.dumps(self.redactor.json(told), indent=2)
         return self._write(name, self.redactor.known(text) + "\n")
 
     def write_text(self, name: str, text: str) -> Path:
