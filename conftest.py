@@ -16,4 +16,5 @@ pytest_plugins = [
     "fixtures.outcome",
     "fixtures.journal",
     "fixtures.evidence",
+    "fixtures.secrecy",
 ]

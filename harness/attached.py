@@ -68,7 +68,7 @@ class AttachedRun:
         )
         self.served = served
         self._http = http
-        endpoint = Endpoint(http, served, RecordSink(directory.records))
+        endpoint = Endpoint(http, served, RecordSink(directory.records, directory.redactor))
         self.endpoint = Once(f"the server at {url}", lambda: endpoint)
 
     emulated = None

@@ -26,6 +26,7 @@ from typing import Any
 
 from harness.compat import StrEnum
 from harness.errors import ConfigError
+from harness.secrets import Redactor
 
 JOURNAL_FILE = "journal.jsonl"
 BEAT_S = 5.0
@@ -64,9 +65,17 @@ class Entry:
 class Journal:
     """The journal as its one writer sees it; the file is locked for as long as this is open."""
 
-    def __init__(self, path: Path, run_id: str, *, beat_s: float = BEAT_S) -> None:
+    def __init__(
+        self,
+        path: Path,
+        run_id: str,
+        *,
+        beat_s: float = BEAT_S,
+        redactor: Redactor | None = None,
+    ) -> None:
         """Begin anew; raises :class:`ConfigError` when another run writes this file."""
         self._file = path.open("a", encoding="utf-8")
+        self._redactor = redactor or Redactor()
         self._writing = threading.Lock()
         self._written_s = 0.0
         self._closing = threading.Event()
@@ -134,7 +143,8 @@ class Journal:
                 self._write({"event": "alive"})
 
     def _write(self, line: dict[str, Any]) -> None:
-        text = json.dumps({"at": round(time.time(), 3), **line}) + "\n"
+        told = self._redactor.json({"at": round(time.time(), 3), **line})
+        text = self._redactor.known(json.dumps(told)) + "\n"
         with self._writing:
             if not self._file.closed:
                 self._file.write(text)

@@ -81,10 +81,11 @@ class QualificationRun:
             "slurmctld was away", {"said": words, "seconds": round(seconds, 1)}
         )
         self.slurm.pointless = self._why_pointless
+        self._cluster = Once("Slurm's word on the cluster", self.slurm.cluster)
         head = take_nodes(allocation, 1, head_node=self.settings.head_node)[0]
         address = self.settings.head_node_ip or self.slurm.node_address(head)
         self.plan = plan_run(request, allocation, head_address=address)
-        self.records = RecordSink(directory.records)
+        self.records = RecordSink(directory.records, directory.redactor)
         self.measures = Measures(directory)
         self.inspector = NodeInspector(
             self.slurm,
@@ -241,6 +242,7 @@ class QualificationRun:
             self.plan,
             snapshot=self._last_snapshot(),
             engine_versions=self._engine_versions(),
+            cluster=self._cluster.get(),
         )
         return {**facts, **self.fitness.facts()}
 
@@ -264,6 +266,11 @@ class QualificationRun:
     def live(self) -> Deployment | None:
         """The deployment that runs now."""
         return self._live if self._live and self._live.state is State.SERVING else None
+
+    def steps_of(self, deployment: str) -> list[Step]:
+        """Return all steps that were ever started for a deployment, by its name."""
+        made = (each for each in self._made_deployments if each.name == deployment)
+        return [step for each in made for step in each.all_steps]
 
     def close(self) -> None:
         """Stop what still runs, and remove what our own dead ranks left."""

@@ -9,9 +9,11 @@
         logs/<deployment>/{etcd,nats}.log                    the services of the head node
         snapshots/<moment>.json                              node probes
         records.jsonl                                        every request with its stream
-        measures.json  memory/  cycles/                      figures, GPU memory coming back, cycles
+        measures.json  load/  memory/  cycles/               figures, load, GPU memory, cycles
         journal.jsonl                                        each test as it starts and ends
         junit.xml  allure-results/  verdict.json             what came out
+
+What is written here holds no secret: :mod:`harness.secrets`.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+
+from harness.secrets import Redactor, redact_file
 
 RUN_VARIABLE = "QUALIFY_RUN"
 """Variable with the run id in every step's environment: marks processes without other ties."""
@@ -32,6 +36,19 @@ RUN_VARIABLE = "QUALIFY_RUN"
 
 RECORDS_FILE = "records.jsonl"
 """Name of the file with all requests, in a run directory."""
+
+WRITTEN_CLEAN = frozenset(
+    {
+        "allure-results",
+        "events.jsonl",
+        "journal.jsonl",
+        "judgements.jsonl",
+        RECORDS_FILE,
+        "report.html",
+        "snapshots",
+    }
+)
+"""Large files and folders in a run directory whose writers take out secrets as they write."""
 
 
 def new_run_id(job_id: str) -> str:
@@ -46,6 +63,8 @@ class RunDirectory:
 
     path: Path
     run_id: str
+    redactor: Redactor = field(default_factory=lambda: Redactor(os.environ), compare=False)
+    """Takes the secrets of this process's environment out of all that is written."""
 
     @classmethod
     def create(cls, path: Path, run_id: str) -> RunDirectory:
@@ -77,11 +96,16 @@ class RunDirectory:
         return folder
 
     def write_json(self, name: str, value: object) -> Path:
-        """Write ``value`` as indented JSON, whole or not at all."""
-        return self.write_text(name, json.dumps(value, indent=2, default=str) + "\n")
+        """Write ``value`` as indented JSON, whole or not at all, without secrets."""
+        told = json.loads(json.dumps(value, default=str))  # refuses here what is no JSON
+        text = json.dumps(self.redactor.json(told), indent=2)
+        return self._write(name, self.redactor.known(text) + "\n")
 
     def write_text(self, name: str, text: str) -> Path:
-        """Write a text file, whole or not at all."""
+        """Write a text file, whole or not at all, without secrets."""
+        return self._write(name, self.redactor.text(text))
+
+    def _write(self, name: str, text: str) -> Path:
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_name(f".{target.name}.{os.getpid()}")
@@ -89,9 +113,24 @@ class RunDirectory:
         draft.replace(target)
         return target
 
+    def take_out_secrets(self) -> list[Path]:
+        """Redact what others have written here: logs, JUnit's file, results of other programs.
+
+        Only once nobody writes there any more. Returns the files that were changed.
+        """
+        return [file for file in self._of_others() if redact_file(file, self.redactor)]
+
+    def _of_others(self) -> Iterator[Path]:
+        """Yield the files that were not written without secrets from the start."""
+        for file in sorted(self.path.rglob("*")):
+            top = file.relative_to(self.path).parts[0]
+            if top not in WRITTEN_CLEAN and file.is_file() and not file.is_symlink():
+                yield file
+
     def event(self, what: str, facts: Mapping[str, Any] | None = None) -> None:
         """Append one lifecycle event with the wall-clock time (seconds since the epoch)."""
-        line = json.dumps({"at": time.time(), "event": what, **(facts or {})}, default=str)
+        told = self.redactor.json({"at": time.time(), "event": what, **(facts or {})})
+        line = self.redactor.known(json.dumps(told, default=str))
         with (self.path / "events.jsonl").open("a", encoding="utf-8") as log:
             log.write(line + "\n")
 

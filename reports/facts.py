@@ -1,8 +1,12 @@
-"""What the report says about the run before anything else, from ``verdict.json``."""
+"""What the report says about the run before anything else.
+
+From ``verdict.json``, and from ``gate.json`` where the qualification gate has been asked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,8 @@ from harness.verdict_file import VERDICT_FILE, counts_of, judged_verdict, read_o
 UNFINISHED = "no verdict: the run did not end by itself"
 GOES_ON = "no verdict yet: the run goes on"
 CUT_SHORT = "ended before its end"
+NO_RELEASE = "emulated engine: not a release verdict"
+GATE_FILE = "gate.json"
 
 
 @dataclass(frozen=True)
@@ -44,15 +50,41 @@ def facts_of(run_dir: Path) -> RunFacts:
     engine = str(verdict.get("engine") or "unknown")
     emulated = verdict.get("emulated") is True
     said = f"{CUT_SHORT} ({counts})" if cut_short(verdict) else counts
-    name = f"{label}, emulated engine: {said}" if emulated else f"{label}: {said}"
-    variables = {"run": run, "verdict": label, "tests": counts, "engine": engine}
+    name = f"{label}, {NO_RELEASE}: {said}" if emulated else f"{label}: {said}"
+    variables = {"verdict": label, "tests": counts, "engine": engine, "run": run}
     if emulated:
         variables["release verdict"] = "none: the engine is emulated"
     if verdict.get("interrupted"):
         variables["interrupted"] = str(verdict["interrupted"])
     if verdict.get("error"):
         variables["stopped by"] = str(verdict["error"]).splitlines()[0]
+    variables.update(_left_open(verdict))
+    variables.update(_gate(read_object(run_dir / GATE_FILE)))
     return RunFacts(name, variables)
+
+
+def _left_open(verdict: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what did not run, or was skipped, and why; each cause once, with its tests counted."""
+    for kind, told in (("not run", "not_run"), ("skipped", "skipped")):
+        causes = verdict.get(told)
+        counted = Counter(causes.values()) if isinstance(causes, dict) else Counter[str]()
+        for number, (cause, tests) in enumerate(counted.most_common(), start=1):
+            name = f"{kind}, and why" + (f" ({number})" if number > 1 else "")
+            yield name, f"{tests}: {str(cause).splitlines()[0] if cause else 'no reason given'}"
+    never = verdict.get("never_started")
+    if isinstance(never, list) and never:
+        yield "never ran", f"{len(never)}, the first: {never[0]}"
+
+
+def _gate(gate: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the rules of the qualification gate with their answers, those that say no first."""
+    rules = gate.get("rules")
+    if not isinstance(rules, list) or not rules:
+        return
+    yield "release gate", str(gate.get("line") or gate.get("class"))
+    for rule in sorted(rules, key=lambda each: bool(each.get("holds"))):
+        answer = "yes" if rule.get("holds") else f"no [{rule.get('class')}]"
+        yield f"gate: {rule.get('name')}", f"{answer}: {'; '.join(map(str, rule.get('why', ())))}"
 
 
 def cut_short(verdict: Mapping[str, Any]) -> bool:

@@ -19,11 +19,10 @@ from typing import Any
 
 from harness.errors import VerdictClass
 from harness.judge_run import JudgedRun, TestEnd, TestState, goes_on, judge_directory
-from harness.verdict_file import FACTS_FILE, read_object
+from harness.verdict_file import read_object
 from reports.identity import identity, key_of
 
 RESULTS = "allure-results"
-ENVIRONMENT = "environment.properties"
 PATTERN = "*-result.json"
 
 CLOCK_SLACK_S = 1.0
@@ -54,14 +53,9 @@ class Missing:
 
 
 def complete_results(run_dir: Path, room: Path) -> Path:
-    """Return a folder with a result of every planned test.
-
-    That is the run's own folder where nothing is missing, else a completed copy in ``room``.
-    """
+    """Return a copy in ``room`` of the run's own results, with a result of every planned test."""
     own = run_dir / RESULTS
     missing = missing_results(run_dir)
-    if not missing:
-        return own
     copy = room / RESULTS
     if own.is_dir():
         ignore = shutil.ignore_patterns("*.tmp", *missing.wrong)
@@ -69,7 +63,6 @@ def complete_results(run_dir: Path, room: Path) -> Path:
     copy.mkdir(exist_ok=True)
     for result in missing.results:
         (copy / f"{result['uuid']}-result.json").write_text(json.dumps(result), encoding="utf-8")
-    _tell_facts(run_dir, copy / ENVIRONMENT)
     return copy
 
 
@@ -139,11 +132,3 @@ def _outcome(end: TestEnd, last_at: float) -> dict[str, Any]:
 def _uuid(run_dir: Path, end: TestEnd) -> str:
     """Return an id that stays the same when the report is rendered again."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run_dir.resolve().name}/{end.planned.id}"))
-
-
-def _tell_facts(run_dir: Path, environment: Path) -> None:
-    """Show the facts of the run, which its end would have put there."""
-    facts = read_object(run_dir / FACTS_FILE)
-    if facts and not environment.exists():
-        lines = (f"{name}={value}" for name, value in facts.items())
-        environment.write_text("\n".join(lines) + "\n", encoding="utf-8")

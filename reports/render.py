@@ -10,31 +10,45 @@ from pathlib import Path
 from reports.commands import run
 from reports.errors import ReportError
 from reports.facts import RunFacts, facts_of
+from reports.history import History
 from reports.missing import PATTERN, RESULTS, complete_results, missing_results
 from reports.opening import open_at_top
 from reports.outside import has_policy, keep_inside, outside_addresses
+from reports.prepare import prepare
 from reports.toolchain import RENDERER, Toolchain, ensure_toolchain
 
 REPORT = "report.html"
 GENERATE_TIMEOUT_S = 300.0
 
 
-def render(run_dir: Path, say: Callable[[str], None]) -> Path:
+def render(run_dir: Path, say: Callable[[str], None], *, history: Path | None = None) -> Path:
     """Write ``report.html`` into ``run_dir``, whole or not at all, and return its path.
 
-    Raises :class:`ReportError` when there is nothing to render, the renderer cannot be had or
-    fails, or the page would load something from outside.
+    ``history`` is a folder that keeps what former runs came to: the page then shows trends, and the
+    run becomes part of it. Raises :class:`ReportError` when there is nothing to render, the
+    renderer cannot be had or fails, or the page would load something from outside.
     """
     run_dir = run_dir.resolve()
     _check_results(run_dir)
     tools = ensure_toolchain(say)
     with tempfile.TemporaryDirectory(prefix=".report.", dir=run_dir) as room:
         results = complete_results(run_dir, Path(room))
-        page = _generate(tools, results, facts_of(run_dir), room=Path(room))
+        about = facts_of(run_dir)
+        prepare(run_dir, results, about)
+        past = History.read(history, Path(room), run=run_dir.name, say=say) if history else None
+        page = _generate(
+            tools,
+            results,
+            about,
+            room=Path(room),
+            history=past.draft if past else None,
+        )
         page = open_at_top(keep_inside(page))
         check_inside(page)
         draft = Path(room) / REPORT
         draft.write_text(page, encoding="utf-8")
+        if past is not None:
+            past.keep()
         return draft.replace(run_dir / REPORT)
 
 
@@ -60,10 +74,17 @@ def _check_results(run_dir: Path) -> None:
         )
 
 
-def _generate(tools: Toolchain, results: Path, about: RunFacts, *, room: Path) -> str:
+def _generate(
+    tools: Toolchain, results: Path, about: RunFacts, *, room: Path, history: Path | None
+) -> str:
     """Have Allure write the page into ``room`` and return it."""
     output, facts = room / "output", room / "facts.json"
-    content = {"name": about.name, "variables": dict(about.variables), "output": str(output)}
+    content = {
+        "name": about.name,
+        "variables": dict(about.variables),
+        "output": str(output),
+        "history": str(history) if history else None,
+    }
     facts.write_text(json.dumps(content), encoding="utf-8")
     said = run(
         [

@@ -272,6 +272,7 @@ class Deployment:
         """End all steps at once: for a deployment that has failed."""
         self.state = State.FAILED
         self.lookout.stop()
+        self._keep_load()
         self._directory.event("abandoned", {"deployment": self.name})
         kill_steps(self._slurm, self.steps)
 
@@ -374,9 +375,24 @@ class Deployment:
             worker.ready()
         for worker in self.workers if servable else ():
             worker.proved = True
+        self._keep_load()
         self._directory.event(
             "workers ready", {"deployment": self.name, "workers": [w.name for w in new]}
         )
+
+    def _keep_load(self) -> None:
+        """Keep how long each rank of each worker took to load, and who is missing."""
+        told = [
+            {
+                "worker": worker.step.out.name.removesuffix(".out.log"),
+                "nodes": worker.placement.nodes,
+                "ranks": worker.placement.world_size,
+                "seconds": worker.progress.load_seconds,
+                "missing": worker.progress.missing,
+            }
+            for worker in self.all_workers
+        ]
+        self._directory.write_json(f"load/{self.name}.json", told)
 
     def _launch(self, part: str, spec: StepSpec) -> Step:
         folder = self._directory.logs(self.name)

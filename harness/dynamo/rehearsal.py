@@ -34,8 +34,8 @@ SCRIPT = SCRIPTS / "rehearse.py"
 class RankAnswer:
     """What one rank found; the field names are the script's.
 
-    ``paths``, ``gpus`` and ``imex_channels`` come from the first rank of each node alone;
-    ``gpu_devices`` only where the container has no nvidia-smi.
+    ``paths``, ``gpus``, ``imex_channels`` and ``versions`` come from the first rank of each node
+    alone; ``gpu_devices`` only where the container has no nvidia-smi.
     """
 
     host: str
@@ -54,6 +54,7 @@ class RankAnswer:
     gpus_said: str = ""
     gpu_devices: int | None = None
     imex_channels: tuple[str, ...] | None = None
+    versions: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)

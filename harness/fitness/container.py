@@ -37,7 +37,9 @@ def container_asks(asked: Asked) -> Asks:
         Question.INJECTED: container.injected,
         Question.PROXY: container.proxy,
         Question.PATHS: container.ask(
-            wrong_paths, hint="MOUNTS and EXTRA_MOUNTS say what of a node is seen in the container"
+            wrong_paths,
+            said=_version_words,
+            hint="MOUNTS and EXTRA_MOUNTS say what of a node is seen in the container",
         ),
         Question.CONTAINER_GPUS: container.ask(
             lambda rehearsal: wrong_gpus(rehearsal, asked.baseline()),
@@ -137,6 +139,13 @@ class _Container:
             "enroot's hook 50-slurm-pmi.sh has to be enabled",
         )
         return rehearsal
+
+
+def _version_words(rehearsal: Rehearsal) -> tuple[str, ...]:
+    """Return the versions that the image's files tell, each once: nodes may differ."""
+    told = (each.versions or {} for each in rehearsal.first_ranks)
+    pairs = {(name, version) for versions in told for name, version in versions.items()}
+    return tuple(f"{name} {version}" for name, version in sorted(pairs))
 
 
 def _model_words(rehearsal: Rehearsal) -> tuple[str, ...]:

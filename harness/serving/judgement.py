@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.secrets import Redactor
 from harness.serving.account import Account
 from harness.serving.finding import Findings
 from harness.serving.judges import (
@@ -72,8 +73,16 @@ class Judging:
 
     _lock = threading.Lock()
 
-    def __init__(self, path: Path, *, test: str, stall_limit_s: float = STALL_LIMIT_S) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        test: str,
+        stall_limit_s: float = STALL_LIMIT_S,
+        redactor: Redactor | None = None,
+    ) -> None:
         self._path = path
+        self._redactor = redactor or Redactor()
         self._test = test
         self._stall_limit_s = stall_limit_s
 
@@ -124,7 +133,7 @@ class Judging:
         findings = JUDGES[judge](*records, **options)
         ids = tuple(record.request_id for record in records)
         words = tuple(str(finding) for finding in findings)
-        line = Judgement(self._test, judge, ids, options, words).to_line()
+        line = self._redactor.known(Judgement(self._test, judge, ids, options, words).to_line())
         with self._lock, self._path.open("a", encoding="ascii") as file:
             file.write(line + "\n")
         return findings

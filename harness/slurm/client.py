@@ -28,6 +28,7 @@ from harness.slurm.words import (
     JobRow,
     StepRow,
     parse_config_seconds,
+    parse_config_word,
     parse_job,
     parse_mpi_types,
     parse_steps,
@@ -207,6 +208,23 @@ class Slurm:
     def config_seconds(self, key: str) -> int | None:
         """Return a time of Slurm's configuration such as KillWait, in seconds."""
         return parse_config_seconds(self._ask(["scontrol", "show", "config"]).stdout, key)
+
+    def cluster(self) -> dict[str, str]:
+        """Return cluster, partition and Slurm's version, as Slurm tells within a moment."""
+        try:
+            config, job = self._briefly(["scontrol", "show", "config"]), self.job()
+        except CommandMissing:
+            config, job = "", None
+        return {
+            "cluster": parse_config_word(config, "ClusterName"),
+            "partition": job.partition if job else "",
+            "slurm": parse_config_word(config, "SLURM_VERSION"),
+        }
+
+    def record(self, step_id: str = "") -> str:
+        """Return ``scontrol show`` of the job, or of a step of it, for a person to read."""
+        what = ["step", step_id] if step_id else ["job", self.job_id]
+        return self._briefly(["scontrol", "show", *what]).strip()
 
     def node_address(self, node: str) -> str:
         """Return the IPv4 address under which Slurm itself reaches a node.

@@ -145,6 +145,7 @@ class JobRow:
     state: str
     reason: str
     end_time: str = ""
+    partition: str = ""
 
     @property
     def over(self) -> bool:
@@ -158,7 +159,11 @@ def parse_job(text: str) -> JobRow | None:
     if "JobId" not in found or "JobState" not in found:
         return None
     return JobRow(
-        found["JobId"], found["JobState"], found.get("Reason", ""), found.get("EndTime", "")
+        found["JobId"],
+        found["JobState"],
+        found.get("Reason", ""),
+        found.get("EndTime", ""),
+        found.get("Partition", ""),
     )
 
 
@@ -166,6 +171,12 @@ def parse_config_seconds(text: str, key: str) -> int | None:
     """Return a time of ``scontrol show config`` (``KillWait = 30 sec``) in seconds, or ``None``."""
     found = re.search(rf"^{re.escape(key)}\s*=\s*(\d+)\s*sec", text, flags=re.MULTILINE)
     return int(found[1]) if found else None
+
+
+def parse_config_word(text: str, key: str) -> str:
+    """Return a value of ``scontrol show config`` (``ClusterName = alps``), or ``""``."""
+    found = re.search(rf"^{re.escape(key)}\s*=\s*(\S.*?)\s*$", text, flags=re.MULTILINE)
+    return found[1] if found else ""
 
 
 def parse_mpi_types(text: str) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ export default {
   name: facts.name,
   output: facts.output,
   variables: facts.variables,
+  // A folder of the caller's, for trends over runs. One line a run; three months of nights are enough.
+  ...(facts.history ? { historyPath: facts.history, historyLimit: 100 } : {}),
   categories: {
     rules: [
       category("interrupted: the run ended while this test ran", says("broken", "interrupted here:")),
@@ -35,6 +37,8 @@ export default {
         // The only form that opens from a file: the pages of the other one wait for a server for ever.
         singleFile: true,
         reportLanguage: "en",
+        // Topology, group of promises, part of it (reports/arrange.py).
+        groupBy: ["parentSuite", "suite", "subSuite"],
       },
     },
   },

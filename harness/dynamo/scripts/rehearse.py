@@ -36,6 +36,9 @@ TOKENIZERS = (  # each alone is enough; by the files that TensorRT-LLM and Dynam
     ("vocab.json", "merges.txt"),
 )
 IMEX = "/dev/nvidia-caps-imex-channels"
+PACKAGES = ("ai_dynamo", "tensorrt_llm")
+PYTHONS = ("/usr", "/usr/local", "/opt/*", "/opt/*/*", "/root/*")
+CUDA = "/usr/local/cuda/version.json"
 INJECTED = re.compile(r"^(UCX|NCCL|OMPI|NVSHMEM|NIXL)_|^(https?|all|no)_proxy$", re.IGNORECASE)
 PASSWORD = re.compile(r"^(\w+://)?.*@")
 EXPERT = re.compile(r"\blayers\.(\d+)\..*\bexperts\.\d+\.")
@@ -70,6 +73,26 @@ def variables(names: list[str]) -> Document:
     others = sorted(name for name in os.environ if INJECTED.search(name) and name not in names)
     injected = {name: PASSWORD.sub(r"\1...@", os.environ[name]) for name in others}
     return {"variables": {name: os.environ.get(name) for name in names}, "injected": injected}
+
+
+def versions() -> Document:
+    """Return the versions of the image's packages and of CUDA, by its files; nothing is run."""
+    roots = [root for root in (os.environ.get("VIRTUAL_ENV"), *PYTHONS) if root]
+    found = {}
+    for name in PACKAGES:
+        places = (f"{root}/lib/python3*/*-packages/{name}-*.dist-info" for root in roots)
+        infos = [info for place in places for info in glob.glob(place)]
+        if infos:
+            found[name] = os.path.basename(infos[0])[len(name) + 1 : -len(".dist-info")]
+    cuda = os.environ.get("CUDA_VERSION") or _cuda()
+    return {"versions": dict(found, cuda=cuda) if cuda else found}
+
+
+def _cuda() -> str:
+    try:
+        return str(read_json(CUDA)["cuda"]["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def why_not(path: str, mode: str) -> str:
@@ -216,6 +239,7 @@ def rehearse(options: argparse.Namespace) -> Document:
         document["paths"] = {path: why_not(path, mode) for mode, path in wanted}
         document["imex_channels"] = sorted(os.listdir(IMEX)) if os.path.isdir(IMEX) else []
         document.update(gpus())
+        document.update(versions())
     return document
 
 

@@ -229,3 +229,18 @@ def test_a_model_that_is_not_in_the_cache_is_a_problem_only_offline(tmp_path: Pa
     [told] = answer("nvidia/R1", variables=offline).model_problems
 
     assert "models--nvidia--R1/refs/main: No such file" in told
+
+
+def test_the_versions_of_the_images_packages_are_read_from_its_files(
+    model: Path, tmp_path: Path
+) -> None:
+    packages = tmp_path / "venv" / "lib" / "python3.12" / "site-packages"
+    for name in ("ai_dynamo-1.4.2", "ai_dynamo_runtime-9", "tensorrt_llm-1.3.0rc22"):
+        (packages / f"{name}.dist-info").mkdir(parents=True)
+    image = {"VIRTUAL_ENV": str(tmp_path / "venv"), "CUDA_VERSION": "13.0.1"}
+
+    assert answer(model, variables=image).versions == {
+        "ai_dynamo": "1.4.2",
+        "tensorrt_llm": "1.3.0rc22",
+        "cuda": "13.0.1",
+    }

@@ -35,7 +35,9 @@ def test_a_run_on_gpus_gives_verdict_and_counts(tmp_path: Path) -> None:
 def test_an_emulated_engine_is_named_on_the_first_line(tmp_path: Path) -> None:
     facts = facts_of(run_with(tmp_path, emulated=True))
 
-    assert facts.name == "PASS, emulated engine: 34 passed, 0 failed, 0 not run"
+    assert facts.name == (
+        "PASS, emulated engine: not a release verdict: 34 passed, 0 failed, 0 not run"
+    )
     assert facts.variables["release verdict"] == "none: the engine is emulated"
 
 
@@ -85,3 +87,46 @@ def test_a_count_that_is_missing_is_not_taken_for_zero(tmp_path: Path) -> None:
     facts = facts_of(run_with(tmp_path, counts={"passed": 3}))
 
     assert facts.name == "PASS: 3 passed, unknown failed, unknown not run"
+
+
+def test_what_did_not_run_is_told_with_its_cause_and_count(tmp_path: Path) -> None:
+    cause = "deployment agg is not there: cause-1: StepEnded [INFRA]: gone"
+    facts = facts_of(
+        run_with(
+            tmp_path,
+            not_run={"a": cause, "b": cause, "c": "other\nsecond line"},
+            skipped={"d": "needs 8 nodes, the allocation has 4"},
+            never_started=["e", "f"],
+        )
+    )
+
+    assert facts.variables["not run, and why"] == f"2: {cause}"
+    assert facts.variables["not run, and why (2)"] == "1: other"
+    assert facts.variables["skipped, and why"] == "1: needs 8 nodes, the allocation has 4"
+    assert facts.variables["never ran"] == "2, the first: e"
+
+
+def test_the_rules_of_the_gate_are_shown_those_that_refuse_first(tmp_path: Path) -> None:
+    rules = [
+        {"name": "finished", "holds": True, "class": None, "why": ["every test came to its end"]},
+        {"name": "engine real", "holds": False, "class": "INVALID", "why": ["emulated: x", "y"]},
+    ]
+    gate = {"class": "INVALID", "line": "INVALID: refused by engine real", "rules": rules}
+    (tmp_path / "gate.json").write_text(json.dumps(gate), encoding="utf-8")
+    shown = facts_of(run_with(tmp_path)).variables
+
+    assert next(iter(shown)) == "verdict"
+    assert [name for name in shown if "gate" in name] == [
+        "release gate",
+        "gate: engine real",
+        "gate: finished",
+    ]
+    assert shown["gate: engine real"] == "no [INVALID]: emulated: x; y"
+    assert shown["release gate"] == "INVALID: refused by engine real"
+
+
+@pytest.mark.parametrize("gate", ["", "{}", '{"rules": "none"}', "[]"])
+def test_without_a_gate_nothing_is_said_of_it(tmp_path: Path, gate: str) -> None:
+    (tmp_path / "gate.json").write_text(gate, encoding="utf-8")
+
+    assert not [name for name in facts_of(run_with(tmp_path)).variables if "gate" in name]

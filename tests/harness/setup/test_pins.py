@@ -59,7 +59,11 @@ def top_level_imports(tree: ast.Module) -> set[str]:
 
 
 def test_what_is_imported_is_asked_for_and_what_is_asked_for_is_used() -> None:
-    named_otherwise = {"yaml": "pyyaml", "allure": "allure-pytest"}
+    named_otherwise = {
+        "yaml": "pyyaml",
+        "allure": "allure-pytest",
+        "allure_commons": "allure-pytest",  # brought along by it
+    }
     tools = {"mypy", "pytest-timeout", "pytest-xdist", "ruff", "types-pyyaml", "uv"}
     emulated = {
         "tensorrt-llm"

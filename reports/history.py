@@ -1,0 +1,80 @@
+"""What former runs came to: ``history.jsonl`` of Allure, a line a run, in a folder of the caller's.
+
+Allure reads a draft, and adds this run to it. The file is replaced when the page is there: a report
+that fails leaves it as it was, and a run that is rendered again is in it once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reports.errors import ReportError
+
+HISTORY_FILE = "history.jsonl"
+DAMAGED_FILE = "history.damaged"
+RUN = "run"
+"""Member that this module adds to Allure's line: the name of the run directory."""
+
+
+@dataclass(frozen=True)
+class History:
+    """The history while a page is made: Allure works on ``draft``."""
+
+    folder: Path
+    draft: Path
+    run: str
+
+    @classmethod
+    def read(cls, folder: Path, room: Path, *, run: str, say: Callable[[str], None]) -> History:
+        """Copy the history into ``room``, without this run and without damaged lines.
+
+        Damaged lines are put aside in ``history.damaged``, and said. Raises :class:`ReportError`
+        for a folder that cannot be used.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lines = _lines(folder / HISTORY_FILE)
+            whole = [line for line in lines if _run_of(line) is not None]
+            damaged = [line for line in lines if _run_of(line) is None]
+            if damaged:
+                with (folder / DAMAGED_FILE).open("a", encoding="utf-8") as aside:
+                    aside.writelines(f"{line}\n" for line in damaged)
+                say(f"{len(damaged)} damaged lines of {HISTORY_FILE} put into {aside.name}")
+        except OSError as error:
+            hint = "name a folder that can be written, or leave --history out"
+            raise ReportError(f"the history {folder} cannot be used: {error}", hint=hint) from error
+        draft = room / HISTORY_FILE
+        draft.write_text(
+            "".join(f"{line}\n" for line in whole if _run_of(line) != run), encoding="utf-8"
+        )
+        return cls(folder, draft, run)
+
+    def keep(self) -> None:
+        """Put the draft, with this run's line, in the place of the history."""
+        *former, mine = _lines(self.draft)
+        line = json.dumps({**json.loads(mine), RUN: self.run})
+        fresh = self.folder / f".{HISTORY_FILE}.{os.getpid()}"
+        fresh.write_text("".join(f"{each}\n" for each in [*former, line]), encoding="utf-8")
+        fresh.replace(self.folder / HISTORY_FILE)
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def _run_of(line: str) -> str | None:
+    """Return the run of a line, ``""`` if it names none, ``None`` for a line that is damaged."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(told, dict) or not isinstance(told.get("testResults"), dict):
+        return None
+    return str(told.get(RUN, ""))
