@@ -53,15 +53,13 @@ class Aftermath:
 def exit_code_of(verdict: int, pytest: int | None) -> int:
     """Return the exit code of a night, from that of its verdict and pytest's.
 
-    A verdict of 0 does not stand where pytest says otherwise. Where there is none, what pytest
-    said stands (such as 4, wrong usage), unless that is 0 or nothing: then nothing was proved.
+    A verdict of 0 does not stand where pytest says otherwise (a run that was cut off has none of
+    0). Where there is no verdict, what pytest said stands (such as 4, wrong usage), unless that is
+    0 or nothing: then nothing was proved.
     """
-    if verdict not in {0, NO_VERDICT}:
-        return verdict
-    if pytest:
-        return pytest
-    proved = verdict == 0 and pytest == 0
-    return 0 if proved else EXIT_CODES[VerdictClass.INVALID]
+    if verdict == NO_VERDICT:
+        return pytest or EXIT_CODES[VerdictClass.INVALID]
+    return (pytest or 0) if verdict == 0 else verdict
 
 
 def clear_away(earlier: Sequence[Night], stages: Stages, archive: Path) -> None:
@@ -69,5 +67,14 @@ def clear_away(earlier: Sequence[Night], stages: Stages, archive: Path) -> None:
     for night in earlier:
         run_id, _ = read_owner(night.folder)
         if run_id:  # else it came to no step
-            clean = [sys.executable, "-m", "harness", "clean", "--run", run_id, "--runs", archive]
+            clean: list[str | Path] = [
+                sys.executable,
+                "-m",
+                "harness",
+                "clean",
+                "--run",
+                run_id,
+                "--runs",
+                archive,
+            ]
             stages.run("clean", clean, timeout_s=CLEAN_TIMEOUT_S)
