@@ -32,6 +32,8 @@ WRONG_USE = 2
 WIND_DOWN_S = 420.0
 """How long the suite may take to end after a TERM, of the 600 s that ci/nightly.sbatch asks for."""
 
+KILLED = "killed before its end"
+
 WALLTIME_S = 14 * 24 * 3600.0
 """Longer than any allocation: it is Slurm that ends a night, not a time limit of ours."""
 
@@ -85,7 +87,7 @@ def main(argv: list[str]) -> int:
     night = begin(asked, job)
     for earlier in _dead(read_nights(asked.archive), job):
         _say(f"{earlier.folder.name} was cut off; its verdict is written now")
-        after.settle(earlier)
+        after.settle(replace(earlier, stopped=earlier.stopped or KILLED))
     night = after.settle(_run(night, stages, asked.archive))
     old = to_drop(read_nights(asked.archive), asked.keep)
     drop(old)

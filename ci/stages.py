@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WIND_DOWN_S = 180.0
@@ -59,15 +60,16 @@ class Stages:
         *,
         timeout_s: float,
         env: Mapping[str, str] | None = None,
+        out: IO[str] | None = None,
     ) -> Done:
-        """Run ``argv`` to its end.
+        """Run ``argv`` to its end, with its output in ``out`` if that is given.
 
         Raises :class:`Stopped` when a stop was asked for before, or meanwhile; then only after the
         part has wound down.
         """
         self._check()
         started_s = time.monotonic()
-        child = _start(argv, env=env)
+        child = _start(argv, env=env, out=out)
         try:
             self._interruptible = True
             self._check()
@@ -88,10 +90,11 @@ class Stages:
         *,
         timeout_s: float,
         env: Mapping[str, str] | None = None,
+        out: IO[str] | None = None,
     ) -> Done:
         """Run ``argv`` to its end whoever asks to stop, before or meanwhile."""
         started_s = time.monotonic()
-        child = _start(argv, env=env, out_of_reach=True)
+        child = _start(argv, env=env, out=out, out_of_reach=True)
         return Done(name, _wait(child, timeout_s), time.monotonic() - started_s)
 
     def _check(self) -> None:
@@ -107,7 +110,11 @@ class Stages:
 
 
 def _start(
-    argv: Sequence[str | Path], *, env: Mapping[str, str] | None, out_of_reach: bool = False
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None,
+    out: IO[str] | None,
+    out_of_reach: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start ``argv``; ``out_of_reach`` of the terminal's Ctrl-C, in a session of its own."""
     return subprocess.Popen(
@@ -115,6 +122,7 @@ def _start(
         env={**os.environ, **(env or {})},
         start_new_session=out_of_reach,
         stdin=subprocess.DEVNULL,
+        stdout=out,
     )
 
 

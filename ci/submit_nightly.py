@@ -1,0 +1,161 @@
+"""What a CI runner calls: submit ci/nightly.sbatch, wait for its end, publish what it archived.
+
+It runs on a host that knows sbatch and sees the archive, and ends with the job's exit code, which
+is the verdict's. When the pipeline is cancelled, or the deadline is over, the job is asked to end
+in order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci.nights import NIGHT_FILE, Night, read_nights
+from ci.slurm_jobs import wait_gone
+from ci.stages import Stages, Stopped
+from harness.errors import VerdictClass
+from harness.verdict import EXIT_CODES
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPT = "ci/nightly.sbatch"
+INVALID = EXIT_CODES[VerdictClass.INVALID]
+
+PUBLISHED = (
+    "report.html", "verdict.json", "junit.xml", "summary.md",
+    "measures.json", "facts.json", NIGHT_FILE,
+)  # fmt: skip
+"""What is copied for the job's page. The whole run stays in the archive."""
+
+CI_VARIABLES = ("ACTIONS_", "CI_", "GITHUB_", "GITLAB_", "RUNNER_")
+"""Beginnings of the variables that a CI sets for itself, some of them secret: none of them is for
+the job, to which sbatch would pass them."""
+
+DEADLINE_H = 24.0
+WIND_DOWN_S = 900.0
+"""For the job to end after it was asked to: the suite's winding down, and a report."""
+
+SCANCEL_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the pipeline asks for."""
+
+    archive: Path
+    publish: Path | None
+    summary: Path | None
+    deadline_s: float
+    sbatch: tuple[str, ...]
+    words: tuple[str, ...]
+
+
+def main(argv: list[str]) -> int:
+    """Return the exit code of the job; 128 + n when stopped by signal n; 14 without a night."""
+    asked = arguments(argv, os.environ)
+    for name in [name for name in os.environ if name.startswith(CI_VARIABLES)]:
+        del os.environ[name]
+    os.environ["NIGHTLY_ARCHIVE"] = str(asked.archive)
+    os.chdir(ROOT)  # where a batch script starts, and finds the checkout
+    before = {night.folder for night in read_nights(asked.archive)}
+    job, code = submit(asked, Stages())
+    mine = [
+        night for night in read_nights(asked.archive)
+        if night.job == job and night.folder not in before
+    ]  # fmt: skip
+    if not mine:
+        _say(f"INVALID: job {job or '(none)'} left no night in {asked.archive}; exit code {code}")
+        return code or INVALID
+    publish(mine[-1], asked)
+    return code
+
+
+def arguments(argv: Sequence[str], environ: Mapping[str, str]) -> Asked:
+    """Read the options; what follows ``--`` goes to ci/nightly.sbatch."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ci.submit_nightly", description=f"Submit {SCRIPT}, and wait for its end."
+    )
+    parser.add_argument(
+        "--archive", type=Path, metavar="DIR",
+        default=environ.get("NIGHTLY_ARCHIVE") or "runs/nightly",
+        help="the night's (default: NIGHTLY_ARCHIVE, or runs/nightly)",
+    )  # fmt: skip
+    parser.add_argument("--publish", type=Path, metavar="DIR", help="copy the night's files here")
+    parser.add_argument(
+        "--summary", type=Path, metavar="FILE", help="append the night's summary to this file"
+    )
+    parser.add_argument(
+        "--deadline-h", type=float, default=DEADLINE_H, metavar="H",
+        help="hours to wait for nodes and for the night (default: 24)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sbatch", default=environ.get("NIGHTLY_SBATCH", ""), metavar="WORDS",
+        help="options of sbatch, in one word (default: NIGHTLY_SBATCH)",
+    )  # fmt: skip
+    parser.add_argument("words", nargs="*", metavar="WORD", help=f"for {SCRIPT}, after --")
+    told = parser.parse_args(argv)
+    return Asked(
+        (ROOT / told.archive).absolute(),
+        told.publish and told.publish.absolute(),
+        told.summary and told.summary.absolute(),
+        told.deadline_h * 3600,
+        tuple(shlex.split(told.sbatch)),
+        tuple(told.words),
+    )
+
+
+def submit(asked: Asked, stages: Stages) -> tuple[str, int]:
+    """Submit the job and wait for its end; return its id, empty when refused, and exit code."""
+    command = ["sbatch", "--parsable", "--wait", *asked.sbatch, SCRIPT, *asked.words]
+    _say(shlex.join(command))
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
+        try:
+            done = stages.run("sbatch", command, timeout_s=asked.deadline_s, out=out)
+            code, late = done.exit_code, done.seconds >= asked.deadline_s
+        except Stopped as stopped:
+            _say(f"{stopped}: the job is asked to end in order")
+            code, late = stopped.exit_code, False
+        out.seek(0)
+        job = out.readline().strip().partition(";")[0]  # the cluster may follow
+    if job and (late or code > 128):
+        _ask_to_end(job, stages)
+    if job and late:
+        _say(f"job {job} did not end within {asked.deadline_s / 3600:g} h; it is asked to")
+        wait_gone(job, timeout_s=WIND_DOWN_S)
+        code = INVALID
+    return job, code
+
+
+def _ask_to_end(job: str, stages: Stages) -> None:
+    """Drop the job if it still waits for nodes, else have its script end what it runs."""
+    for words in (["--state=PENDING"], ["--batch", "--signal=TERM"]):
+        stages.clean_up("scancel", ["scancel", *words, job], timeout_s=SCANCEL_TIMEOUT_S)
+
+
+def publish(night: Night, asked: Asked) -> None:
+    """Copy what a reader of the pipeline wants first."""
+    there = [night.folder / name for name in PUBLISHED if (night.folder / name).is_file()]
+    if asked.publish:
+        shutil.rmtree(asked.publish, ignore_errors=True)
+        asked.publish.mkdir(parents=True)
+        for file in there:
+            shutil.copy2(file, asked.publish)
+    summary = night.folder / "summary.md"
+    if asked.summary and summary.is_file():
+        with asked.summary.open("a", encoding="utf-8") as page:
+            page.write(summary.read_text(encoding="utf-8"))
+    _say(f"archive: {night.folder}")
+
+
+def _say(line: str) -> None:
+    print(f"submit: {line}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
