@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci.nights import Night
+from ci.nights import HISTORY_FILE, SUMMARY_FILE, Night
 from ci.stages import Stages
 from harness.errors import VerdictClass
 from harness.guard.owner import read_owner
@@ -39,8 +39,23 @@ class Aftermath:
         told = self._harness("verdict", night.folder)
         ended = night.end(exit_code_of(told, night.pytest_exit_code))
         if told != NO_VERDICT:
+            self._summarize(night)
+            self._remember(night)
             self._part("reports", night.folder, timeout_s=REPORT_TIMEOUT_S)
         return ended
+
+    def _summarize(self, night: Night) -> None:
+        """Write the page of the CI job, with what changed since the last night."""
+        output = ("--output", night.folder / SUMMARY_FILE)
+        self._harness("summary", night.folder, *output, "--history", self._history)
+
+    def _remember(self, night: Night) -> None:
+        """Append the night to the history."""
+        self._harness("history", "add", night.folder, "--history", self._history)
+
+    @property
+    def _history(self) -> Path:
+        return self.archive / HISTORY_FILE
 
     def _harness(self, command: str, *words: str | Path) -> int:
         return self._part("harness", command, *words, timeout_s=VERDICT_TIMEOUT_S)

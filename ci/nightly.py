@@ -12,7 +12,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -85,7 +85,7 @@ def main(argv: list[str]) -> int:
     stages = Stages(wind_down_s=asked.wind_down_s)
     after = Aftermath(stages, asked.archive, say=_say)
     night = begin(asked, job)
-    for earlier in _dead(read_nights(asked.archive), job):
+    for earlier in dead(read_nights(asked.archive), job):
         _say(f"{earlier.folder.name} was cut off; its verdict is written now")
         after.settle(replace(earlier, stopped=earlier.stopped or KILLED))
     night = after.settle(_run(night, stages, asked.archive))
@@ -147,13 +147,15 @@ def begin(asked: Asked, job: Job) -> Night:
     return night
 
 
-def _dead(nights: Sequence[Night], job: Job) -> list[Night]:
+def dead(
+    nights: Sequence[Night], job: Job, *, is_there: Callable[[str], bool] = job_is_there
+) -> list[Night]:
     """Return the starts that were cut off: earlier ones of this job, and of jobs that are gone."""
-    open_ends = [night for night in nights if not night.ended]
     return [
         night
-        for night in open_ends
-        if (night.restart < job.restart if night.job == job.id else not job_is_there(night.job))
+        for night in nights
+        if not night.ended
+        and (night.restart < job.restart if night.job == job.id else not is_there(night.job))
     ]
 
 

@@ -5,6 +5,8 @@
     <archive>/<UTC time>-<job id>[.<restart>]/
         nightly.json                    what was started, by which job, and how it ended
         report.html  verdict.json  junit.xml  summary.md  allure-results/  logs/  ...
+    <archive>/history.jsonl             all nights, one line each, also those that were deleted
+    <archive>/latest                    the newest
 
 The run writes where it is kept, so nothing is lost by being copied too late. A start whose
 ``nightly.json`` has no ``exit_code`` is still at work, or was killed.
@@ -24,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 NIGHT_FILE = "nightly.json"
+SUMMARY_FILE = "summary.md"
+HISTORY_FILE = "history.jsonl"
 FOLDER = re.compile(r"\d{8}T\d{6}-(?P<job>\w+)(\.\d+)?")
 PASSED = 0
 

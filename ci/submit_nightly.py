@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci.nights import NIGHT_FILE, Night, read_nights
+from ci.nights import NIGHT_FILE, SUMMARY_FILE, Night, read_nights
 from ci.slurm_jobs import wait_gone
 from ci.stages import Stages, Stopped
 from harness.errors import VerdictClass
@@ -28,7 +28,7 @@ SCRIPT = "ci/nightly.sbatch"
 INVALID = EXIT_CODES[VerdictClass.INVALID]
 
 PUBLISHED = (
-    "report.html", "verdict.json", "junit.xml", "summary.md",
+    "report.html", "verdict.json", "junit.xml", SUMMARY_FILE,
     "measures.json", "facts.json", NIGHT_FILE,
 )  # fmt: skip
 """What is copied for the job's page. The whole run stays in the archive."""
@@ -114,22 +114,22 @@ def submit(asked: Asked, stages: Stages) -> tuple[str, int]:
     """Submit the job and wait for its end; return its id, empty when refused, and exit code."""
     command = ["sbatch", "--parsable", "--wait", *asked.sbatch, SCRIPT, *asked.words]
     _say(shlex.join(command))
+    late = False
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
         try:
             done = stages.run("sbatch", command, timeout_s=asked.deadline_s, out=out)
             code, late = done.exit_code, done.seconds >= asked.deadline_s
+            why = f"not ended within {asked.deadline_s / 3600:g} h" if late else ""
         except Stopped as stopped:
-            _say(f"{stopped}: the job is asked to end in order")
-            code, late = stopped.exit_code, False
+            code, why = stopped.exit_code, str(stopped)
         out.seek(0)
         job = out.readline().strip().partition(";")[0]  # the cluster may follow
-    if job and (late or code > 128):
+    if job and why:
+        _say(f"job {job}: {why}: it is asked to end in order")
         _ask_to_end(job, stages)
     if job and late:
-        _say(f"job {job} did not end within {asked.deadline_s / 3600:g} h; it is asked to")
         wait_gone(job, timeout_s=WIND_DOWN_S)
-        code = INVALID
-    return job, code
+    return job, INVALID if late else code
 
 
 def _ask_to_end(job: str, stages: Stages) -> None:
@@ -146,7 +146,7 @@ def publish(night: Night, asked: Asked) -> None:
         asked.publish.mkdir(parents=True)
         for file in there:
             shutil.copy2(file, asked.publish)
-    summary = night.folder / "summary.md"
+    summary = night.folder / SUMMARY_FILE
     if asked.summary and summary.is_file():
         with asked.summary.open("a", encoding="utf-8") as page:
             page.write(summary.read_text(encoding="utf-8"))
