@@ -62,6 +62,8 @@ def main(argv: list[str]) -> int:
     for name in [name for name in os.environ if name.startswith(CI_VARIABLES)]:
         del os.environ[name]
     os.environ["NIGHTLY_ARCHIVE"] = str(asked.archive)
+    if asked.publish:
+        clear(asked.publish)
     os.chdir(ROOT)  # where a batch script starts, and finds the checkout
     before = {night.folder for night in read_nights(asked.archive)}
     job, code = submit(asked, Stages())
@@ -138,14 +140,19 @@ def _ask_to_end(job: str, stages: Stages) -> None:
         stages.clean_up("scancel", ["scancel", *words, job], timeout_s=SCANCEL_TIMEOUT_S)
 
 
+def clear(published: Path) -> None:
+    """Take away what was published of an earlier night; a folder's other files are not ours."""
+    for name in PUBLISHED:
+        (published / name).unlink(missing_ok=True)
+
+
 def publish(night: Night, asked: Asked) -> None:
     """Copy what a reader of the pipeline wants first."""
-    there = [night.folder / name for name in PUBLISHED if (night.folder / name).is_file()]
     if asked.publish:
-        shutil.rmtree(asked.publish, ignore_errors=True)
-        asked.publish.mkdir(parents=True)
-        for file in there:
-            shutil.copy2(file, asked.publish)
+        asked.publish.mkdir(parents=True, exist_ok=True)
+        for file in (night.folder / name for name in PUBLISHED):
+            if file.is_file():
+                shutil.copy2(file, asked.publish)
     summary = night.folder / SUMMARY_FILE
     if asked.summary and summary.is_file():
         with asked.summary.open("a", encoding="utf-8") as page:
