@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
 
 ASK_TIMEOUT_S = 60.0
+FIRST_LOOK_S = 0.25
 LOOK_S = 5.0
-"""As seldom as a site's slurmctld should be asked by a program that waits for hours."""
+"""How often slurmctld is asked about a job whose end is waited for: less and less."""
 
 UNKNOWN_JOB = "Invalid job id"
 
@@ -27,12 +27,13 @@ def job_is_there(job: str) -> bool:
     return bool(told.stdout.strip())
 
 
-def wait_gone(job: str, *, timeout_s: float, sleep: Callable[[float], None] = time.sleep) -> bool:
-    """Wait until a job is gone; tell whether it is. Slurm is asked every 5 s at most."""
-    ends_s = time.monotonic() + timeout_s
+def wait_gone(job: str, *, timeout_s: float) -> bool:
+    """Wait until a job is gone; tell whether it is."""
+    ends_s, pause_s = time.monotonic() + timeout_s, FIRST_LOOK_S
     while job_is_there(job):
         left_s = ends_s - time.monotonic()
         if left_s <= 0:
             return False
-        sleep(min(LOOK_S, left_s))
+        time.sleep(min(pause_s, left_s))
+        pause_s = min(2 * pause_s, LOOK_S)
     return True
