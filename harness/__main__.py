@@ -6,12 +6,18 @@ import sys
 from collections.abc import Callable, Mapping
 
 from harness.cli.clean import main as clean
+from harness.cli.compare import main as compare
+from harness.cli.history import main as history
 from harness.cli.judge import main as judge
+from harness.cli.summary import main as summary
 from harness.cli.verdict import main as verdict
 
 COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "clean": clean,
+    "compare": compare,
+    "history": history,
     "judge": judge,
+    "summary": summary,
     "verdict": verdict,
 }
 """Each takes the words after its name and returns the exit code; its ``--help`` tells the rest."""

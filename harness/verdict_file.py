@@ -10,6 +10,8 @@ from typing import Any
 from harness.judge_run import JudgedRun, RunCounts, TestState, judge_directory
 
 VERDICT_FILE = "verdict.json"
+SCHEMA_VERSION = 1
+"""Of ``verdict.json``: counted up when a reader of before could misread it."""
 FACTS_FILE = "facts.json"
 NONE_SEEN = "none seen"
 """What ``facts.json`` says of an engine or of GPUs that never showed."""
@@ -33,6 +35,7 @@ def judged_verdict(run_dir: Path) -> Mapping[str, Any]:
 def verdict_json(judged: JudgedRun, facts: Mapping[str, Any], run_dir: Path) -> dict[str, Any]:
     """Return the content of ``verdict.json`` for a judged run; ``facts`` is its ``facts.json``."""
     return {
+        "schema_version": SCHEMA_VERSION,
         "run_id": judged.run_id or run_dir.resolve().name,
         "verdict": str(judged.verdict),
         "finished": False,
@@ -47,8 +50,16 @@ def verdict_json(judged: JudgedRun, facts: Mapping[str, Any], run_dir: Path) -> 
             for end in judged.failures
         },
         "not_run": _tests(judged, TestState.NOT_RUN),
+        "skipped": _tests(judged, TestState.SKIPPED),
         "never_started": list(_tests(judged, TestState.NEVER_RAN)),
     }
+
+
+def headline(text: str) -> str:
+    """Return the line that names the error: pytest's first ``E`` line, else the first of all."""
+    lines = text.splitlines() or [""]
+    told = next((line for line in lines if line.startswith("E ")), lines[0])
+    return told.removeprefix("E ").strip()
 
 
 def counts_json(counts: RunCounts) -> dict[str, int]:

@@ -2,7 +2,9 @@
 
 Prints the verdict and ends with the exit code of its class, as pytest did or would have done. A
 run that was killed has no verdict.json: it is judged from tests.json and journal.jsonl, and the
-file is written.
+file is written, with the tables, the matrix and the gate beside it. With ``--release`` the gate is
+asked: may this run decide about a release? Its rules are printed, each with yes or no and why, and
+the exit code is that of the worst rule that says no.
 """
 
 from __future__ import annotations
@@ -13,40 +15,57 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import VerdictClass
-from harness.judge_run import goes_on
-from harness.rundir import RunDirectory
+from harness.errors import ConfigError, VerdictClass
+from harness.facts import suite_commit
+from harness.qualification.rules import KINDS
+from harness.qualification.saved import read_saved
+from harness.qualification.waivers import KNOWN_ISSUES
+from harness.qualification.written import decide, write_beside
 from harness.verdict import EXIT_CODES, verdict_line
-from harness.verdict_file import VERDICT_FILE, counts_of, judged_verdict, read_object
+from harness.verdict_file import counts_of, headline
 
 NO_RUN = 2
 """Exit code, pytest's own of a wrong use, where there is nothing to judge or not yet."""
 
 
 def main(argv: list[str]) -> int:
-    """Print the verdict of a run and return its class's exit code."""
-    parser = argparse.ArgumentParser(prog="python -m harness verdict", description=__doc__)
-    parser.add_argument("run_dir", type=Path, help="a run directory, as runs/latest")
-    run_dir: Path = parser.parse_args(argv).run_dir
-    if goes_on(run_dir):
-        return _refuse(f"{run_dir}: the run goes on; it has no verdict yet")
-    verdict = read_object(run_dir / VERDICT_FILE) or _judged(run_dir)
-    if not verdict:
-        return _refuse(
-            f"{run_dir} has no {VERDICT_FILE}, and no record of its tests (tests.json and "
-            "journal.jsonl) to judge by"
-        )
-    given = _class_of(verdict)
-    for line in _lines(verdict, given):
+    """Print the verdict of a run, or the gate's rules, and return the class's exit code."""
+    options = _parse(argv)
+    try:
+        saved = read_saved(options.run_dir)
+    except ConfigError as error:
+        print(error.message, file=sys.stderr)
+        return NO_RUN
+    kinds = (options.kind,) if options.kind else KINDS
+    decided = decide(saved, known_issues=options.known_issues, commit=suite_commit(), kinds=kinds)
+    try:
+        write_beside(decided)
+    except OSError as unwritable:
+        print(f"problem: nothing more was written beside the run: {unwritable}", file=sys.stderr)
+    for problem in saved.problems:
+        print(f"problem: {problem}", file=sys.stderr)
+    given = decided.gate.verdict if options.release else _class_of(saved.verdict)
+    gate, verdict = decided.gate, _lines(saved.verdict, given)
+    for line in gate.lines() if options.release else (*gate.known_lines(), *verdict):
         print(line)
     return EXIT_CODES[given]
 
 
-def _judged(run_dir: Path) -> Mapping[str, Any]:
-    verdict = judged_verdict(run_dir)
-    if verdict and not (run_dir / VERDICT_FILE).exists():
-        RunDirectory(run_dir, str(verdict["run_id"])).write_json(VERDICT_FILE, verdict)
-    return verdict
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m harness verdict", description=__doc__)
+    parser.add_argument("run_dir", type=Path, help="a run directory, as runs/latest")
+    parser.add_argument("--release", action="store_true", help="ask the gate")
+    parser.add_argument(
+        "--kind", choices=KINDS, help="with --release: the one kind that the release needs"
+    )
+    parser.add_argument(
+        "--known-issues",
+        type=Path,
+        default=KNOWN_ISSUES,
+        metavar="FILE",
+        help="default: %(default)s",
+    )
+    return parser.parse_args(argv)
 
 
 def _class_of(verdict: Mapping[str, Any]) -> VerdictClass:
@@ -58,7 +77,7 @@ def _class_of(verdict: Mapping[str, Any]) -> VerdictClass:
 
 def _lines(verdict: Mapping[str, Any], given: VerdictClass) -> Iterator[str]:
     for test, failure in dict(verdict.get("failures") or {}).items():
-        yield f"{failure.get('class')} {test}: {_headline(str(failure.get('message', '')))}"
+        yield f"{failure.get('class')} {test}: {headline(str(failure.get('message', '')))}"
     if verdict.get("error"):
         yield str(verdict["error"])
     if verdict.get("interrupted"):
@@ -71,15 +90,3 @@ def _lines(verdict: Mapping[str, Any], given: VerdictClass) -> Iterator[str]:
         emulated=verdict.get("emulated"),
         seconds=float(verdict.get("seconds") or 0.0),
     )
-
-
-def _headline(text: str) -> str:
-    """Return the line that names the error: pytest's first ``E`` line, else the first of all."""
-    lines = text.splitlines() or [""]
-    told = next((line for line in lines if line.startswith("E ")), lines[0])
-    return told.removeprefix("E").strip()
-
-
-def _refuse(why: str) -> int:
-    print(why, file=sys.stderr)
-    return NO_RUN

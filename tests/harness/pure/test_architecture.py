@@ -32,6 +32,7 @@ LAYERS = (
     ),
     ("harness.fitness",),
     ("harness.run", "harness.attached", "harness.rejudge"),
+    ("harness.qualification",),
     ("harness.cli",),
     ("harness.__main__",),
     ("fixtures",),

@@ -107,7 +107,9 @@ class TinyRun:
         return json.loads((self.run_dir / name).read_text(encoding="utf-8"))
 
 
-def run_tiny(folder: Path, *, way: str = "", place: str = "", run_dir: Path) -> TinyRun:
+def run_tiny(
+    folder: Path, *arguments: str, way: str = "", place: str = "", run_dir: Path
+) -> TinyRun:
     """Run the four tests; ``way`` is how pytest is ended, ``place`` where."""
     _write_project(folder)
     done = subprocess.run(
@@ -115,6 +117,7 @@ def run_tiny(folder: Path, *, way: str = "", place: str = "", run_dir: Path) -> 
             sys.executable, "-m", "pytest", "--nodes", "4", "--run-dir", str(run_dir),
             "-c", str(PROJECT_ROOT / "pyproject.toml"), "--rootdir", str(folder),
             "--import-mode=prepend", "-p", "no:cacheprovider", str(folder / "test_tiny.py"),
+            *arguments,
         ],
         capture_output=True, check=False, cwd=folder, encoding="utf-8", timeout=60,
         env=_environment(folder, way=way, place=place),

@@ -1,0 +1,1 @@
+"""What is decided from the files of runs: gate, matrix, comparison, history, summary."""
