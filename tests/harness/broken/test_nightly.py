@@ -196,7 +196,7 @@ def test_a_night_that_passes_ends_with_0_and_archives_all(four: Four) -> None:
     assert (four.passed_code, night.exit_code) == (0, 0)
     assert four.passed.verdict["verdict"] == "PASS"
     assert four.passed.verdict["emulated"] is True
-    for name in ("report.html", "junit.xml", "allure-results", "logs", "tests.json"):
+    for name in ("report.html", "junit.xml", "summary.md", "allure-results", "logs", "tests.json"):
         assert (night.folder / name).exists(), name
 
 
@@ -204,9 +204,10 @@ def test_what_is_published_is_the_archive_s(four: Four) -> None:
     [night] = four.passed.nights
 
     names = {each.name for each in four.published.iterdir()}
-    assert {"report.html", "verdict.json", "junit.xml", "nightly.json"} <= names
+    assert {"report.html", "verdict.json", "junit.xml", "summary.md", "nightly.json"} <= names
     for name in names:
         assert (four.published / name).read_bytes() == (night.folder / name).read_bytes()
+    assert read_text(Path(f"{four.published}-page.md")) == read_text(night.folder / "summary.md")
 
 
 def test_a_night_with_a_broken_rank_ends_with_the_code_of_its_class(four: Four) -> None:
@@ -216,6 +217,23 @@ def test_a_night_with_a_broken_rank_ends_with_the_code_of_its_class(four: Four) 
     assert four.broken_code == night.exit_code == EXIT_CODES[VerdictClass.FAIL]
     assert "invalid device ordinal" in (night.folder / "verdict.json").read_text()
     assert (night.folder / "report.html").exists()
+
+
+def test_the_summary_of_a_broken_night_has_the_command_that_repeats_the_failure(four: Four) -> None:
+    page = read_text(four.broken.nights[0].folder / "summary.md")
+
+    [command] = re.findall(r"```bash\s+(.*?)\s+```", page, re.DOTALL)
+    assert command.startswith("pytest -m 'agg or disagg' --nodes 1 tests/agg --max-replicas 1 -k ")
+    assert "TestRegistration and test_deployment_becomes_ready[agg-replicas]" in command
+
+
+def test_every_start_of_a_night_is_in_the_history(four: Four) -> None:
+    lines = read_text(four.again.archive / "history.jsonl").splitlines()
+    kept = [(each["directory"], each["verdict"]) for each in map(json.loads, lines)]
+
+    assert [folder for folder, _ in kept] == [str(night.folder) for night in four.again.nights]
+    assert kept[1][1] == "PASS"
+    assert "Since the last run" in read_text(four.again.nights[1].folder / "summary.md")
 
 
 def test_a_night_that_is_asked_to_end_says_where_it_was_interrupted(four: Four) -> None:
