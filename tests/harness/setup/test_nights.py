@@ -77,6 +77,20 @@ def test_nights_beyond_the_kept_ones_are_deleted_oldest_first(tmp_path: Path) ->
     assert days(read_nights(tmp_path)) == [3, 4]
 
 
+def test_fewer_nights_than_are_kept_all_stay(tmp_path: Path) -> None:
+    for day in (1, 2, 3):
+        night(tmp_path, day)
+
+    assert to_drop(read_nights(tmp_path), 5) == []
+
+
+def test_the_link_to_the_newest_night_is_no_night(tmp_path: Path) -> None:
+    newest = night(tmp_path, 1)
+    (tmp_path / "latest").symlink_to(newest.folder.name)
+
+    assert read_nights(tmp_path) == [newest]
+
+
 def test_all_starts_of_a_job_are_one_night(tmp_path: Path) -> None:
     for restart in (0, 1, 2):
         night(tmp_path, 5, job="9", restart=restart)
