@@ -1,8 +1,9 @@
 # The developer's verbs. Each is one line over a script that also runs by itself.
 .DEFAULT_GOAL := help
-.PHONY: help install venv lock qualify qualify-disagg soak faults test lint types report clean
+.PHONY: help install venv lock qualify qualify-disagg soak soak-healthy faults test lint types report clean
 RUN ?= runs/latest
 CYCLES ?= 25
+RUNS ?= 20
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb what; do printf '  make %-14s %s\n' "$$verb" "$$what"; done
@@ -21,6 +22,9 @@ qualify-disagg: ## the same for prefill and decode workers: pytest -m disagg --n
 
 soak: ## one small deployment made and stopped CYCLES times (default 25): nothing may drift
 	@ci/verb.sh soak "$(CYCLES)"
+
+soak-healthy: ## the smallest deployment qualified RUNS times in a row (default 20) beside a busy core: all must be PASS
+	@ci/verb.sh soak-healthy "$(RUNS)"
 
 faults: ## break a testbed in every way of testbed/faults, and write docs/track-record.md (35 min)
 	@ci/verb.sh faults

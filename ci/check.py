@@ -63,7 +63,7 @@ def _own_parts(stages: Stages) -> Iterator[Part]:
         "harness": (
             [
                 *(BIN / "pytest", "tests/harness", "--hypothesis-profile=ci"),
-                *("-m", "not faults"),  # those take half an hour: make faults
+                *("-m", "not faults or quick_faults"),  # all take half an hour: make faults
                 *("-n", "3", "--dist", "loadgroup"),  # tests/harness/conftest.py has the groups
             ],
             HARNESS_TIMEOUT_S,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ci.stages import Stages, Stopped
+from ci.stages import Done, Stages, Stopped
 from reports.cache import cache_folder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,8 +70,8 @@ def run_suite(job: Job, stages: Stages, *, run_dir: Path, say: Callable[[str], N
 
     The testbed goes down in any case. Raises :class:`Busy` when another verb has it.
     """
-    with _alone():
-        testbed = _Testbed(stages, say)
+    with alone():
+        testbed = Testbed(stages, say)
         try:
             done = _run(job, testbed, run_dir)
         except Stopped as stopped:
@@ -79,16 +79,16 @@ def run_suite(job: Job, stages: Stages, *, run_dir: Path, say: Callable[[str], N
         return replace(done, down_failed=not testbed.down())
 
 
-def _run(job: Job, testbed: _Testbed, run_dir: Path) -> SuiteRun:
+def _run(job: Job, testbed: Testbed, run_dir: Path) -> SuiteRun:
     code = testbed.up()
     if code != 0:
         return SuiteRun(run_dir, code, up_failed=True)
-    code = testbed.pytest(job, "--run-dir", run_dir)
+    done = testbed.pytest(job, "--run-dir", run_dir)
     _render(testbed.stages, run_dir)
-    return SuiteRun(run_dir, code)
+    return SuiteRun(run_dir, done.exit_code)
 
 
-class _Testbed:
+class Testbed:
     """The verbs' own testbed, by its command line."""
 
     def __init__(self, stages: Stages, say: Callable[[str], None]) -> None:
@@ -96,17 +96,25 @@ class _Testbed:
         self._say = say
         self._env = {"TESTBED_STATE": os.environ.get("TESTBED_STATE", STATE)}
 
-    def up(self) -> int:
-        """Return 0 when the testbed is up."""
+    def up(self, *, nodes: int | None = None) -> int:
+        """Return 0 when the testbed is up; without a number it has as many nodes as any."""
         self._say("testbed up")
-        return self._part("up", timeout_s=UP_TIMEOUT_S)
+        size = () if nodes is None else ("--nodes", str(nodes))
+        return self._part("up", *size, timeout_s=UP_TIMEOUT_S).exit_code
 
-    def pytest(self, job: Job, *more: str | Path) -> int:
-        """Run the tests of a job in an allocation, and return pytest's exit code."""
+    def pytest(
+        self,
+        job: Job,
+        *more: str | Path,
+        timeout_s: float = RUN_TIMEOUT_S,
+        output: Path | None = None,
+    ) -> Done:
+        """Run the tests of a job in an allocation; what pytest prints goes to a file, if given."""
         nodes = str(job.nodes)
         words = ["pytest", "-m", job.mark, "--nodes", nodes, *job.more, *more]
-        self._say(f"{' '.join(map(str, words))}, in an allocation of the testbed")
-        return self._part("run", "--nodes", nodes, "--", *words, timeout_s=RUN_TIMEOUT_S)
+        if output is None:
+            self._say(f"{' '.join(map(str, words))}, in an allocation of the testbed")
+        return self._part("run", "--nodes", nodes, "--", *words, timeout_s=timeout_s, output=output)
 
     def down(self) -> bool:
         """Take the testbed down, whoever asks to stop meanwhile; tell whether it went."""
@@ -114,9 +122,11 @@ class _Testbed:
         done = self.stages.clean_up("down", command, timeout_s=DOWN_TIMEOUT_S, env=self._env)
         return done.exit_code == 0
 
-    def _part(self, *words: str | Path, timeout_s: float) -> int:
+    def _part(self, *words: str | Path, timeout_s: float, output: Path | None = None) -> Done:
         command = [sys.executable, "-m", "testbed", *words]
-        return self.stages.run(str(words[0]), command, timeout_s=timeout_s, env=self._env).exit_code
+        return self.stages.run(
+            str(words[0]), command, timeout_s=timeout_s, env=self._env, output=output
+        )
 
 
 def _render(stages: Stages, run_dir: Path) -> None:
@@ -126,7 +136,7 @@ def _render(stages: Stages, run_dir: Path) -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Hold the lock of the verbs' testbed; raise :class:`Busy` when somebody else does."""
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)

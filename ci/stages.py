@@ -11,14 +11,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WIND_DOWN_S = 180.0
-"""How long a part may take to wind down after a signal: a deployment is stopped in good order."""
+"""How long a part may take to wind down after a signal, also after the one that its deadline sends:
+a deployment is stopped in good order, and a testbed is taken down."""
 
 
 class Stopped(Exception):
@@ -60,16 +61,16 @@ class Stages:
         *,
         timeout_s: float,
         env: Mapping[str, str] | None = None,
-        out: IO[str] | None = None,
+        output: Path | None = None,
     ) -> Done:
-        """Run ``argv`` to its end, with its output in ``out`` if that is given.
+        """Run ``argv`` to its end; what it prints goes to the file ``output``, if there is one.
 
         Raises :class:`Stopped` when a stop was asked for before, or meanwhile; then only after the
         part has wound down.
         """
         self._check()
         started_s = time.monotonic()
-        child = _start(argv, env=env, out=out)
+        child = _start(argv, env=env, output=output)
         try:
             self._interruptible = True
             self._check()
@@ -90,11 +91,10 @@ class Stages:
         *,
         timeout_s: float,
         env: Mapping[str, str] | None = None,
-        out: IO[str] | None = None,
     ) -> Done:
         """Run ``argv`` to its end whoever asks to stop, before or meanwhile."""
         started_s = time.monotonic()
-        child = _start(argv, env=env, out=out, out_of_reach=True)
+        child = _start(argv, env=env, out_of_reach=True)
         return Done(name, _wait(child, timeout_s), time.monotonic() - started_s)
 
     def _check(self) -> None:
@@ -113,17 +113,19 @@ def _start(
     argv: Sequence[str | Path],
     *,
     env: Mapping[str, str] | None,
-    out: IO[str] | None,
     out_of_reach: bool = False,
+    output: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start ``argv``; ``out_of_reach`` of the terminal's Ctrl-C, in a session of its own."""
-    return subprocess.Popen(
-        [str(word) for word in argv],
-        env={**os.environ, **(env or {})},
-        start_new_session=out_of_reach,
-        stdin=subprocess.DEVNULL,
-        stdout=out,
-    )
+    with output.open("ab") if output else nullcontext() as log:
+        return subprocess.Popen(
+            [str(word) for word in argv],
+            env={**os.environ, **(env or {})},
+            start_new_session=out_of_reach,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log and subprocess.STDOUT,
+        )
 
 
 def _hand_on(child: subprocess.Popen[bytes], number: int) -> None:
@@ -133,7 +135,7 @@ def _hand_on(child: subprocess.Popen[bytes], number: int) -> None:
 
 
 def _wait(child: subprocess.Popen[bytes], timeout_s: float) -> int:
-    """Wait for ``child``, or end it past the deadline; return its exit code, or 124."""
+    """Wait for ``child``, or end it past the deadline, in order; return its exit code, or 124."""
     try:
         code = child.wait(timeout_s)
     except subprocess.TimeoutExpired:
@@ -145,7 +147,7 @@ def _wait(child: subprocess.Popen[bytes], timeout_s: float) -> int:
 def _end(child: subprocess.Popen[bytes]) -> None:
     child.terminate()
     try:
-        child.wait(30)
+        child.wait(WIND_DOWN_S)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -26,6 +27,9 @@ from harness.verdict import EXIT_CODES
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = "ci/nightly.sbatch"
 INVALID = EXIT_CODES[VerdictClass.INVALID]
+
+PARSABLE = re.compile(r"(?P<job>\d+)(;\S+)?")
+"""What `sbatch --parsable` prints: the job's id, and the cluster where Slurm has several."""
 
 PUBLISHED = (
     "report.html", "verdict.json", "junit.xml", SUMMARY_FILE,
@@ -117,21 +121,30 @@ def submit(asked: Asked, stages: Stages) -> tuple[str, int]:
     command = ["sbatch", "--parsable", "--wait", *asked.sbatch, SCRIPT, *asked.words]
     _say(shlex.join(command))
     late = False
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
+    with tempfile.TemporaryDirectory(prefix="submit-") as folder:
+        output = Path(folder) / "output"
         try:
-            done = stages.run("sbatch", command, timeout_s=asked.deadline_s, out=out)
+            done = stages.run("sbatch", command, timeout_s=asked.deadline_s, output=output)
             code, late = done.exit_code, done.seconds >= asked.deadline_s
             why = f"not ended within {asked.deadline_s / 3600:g} h" if late else ""
         except Stopped as stopped:
             code, why = stopped.exit_code, str(stopped)
-        out.seek(0)
-        job = out.readline().strip().partition(";")[0]  # the cluster may follow
+        job, words = job_of(output.read_text(encoding="utf-8") if output.exists() else "")
+    for line in words:
+        print(line, flush=True)
     if job and why:
         _say(f"job {job}: {why}: it is asked to end in order")
         _ask_to_end(job, stages)
     if job and late:
         wait_gone(job, timeout_s=WIND_DOWN_S)
     return job, INVALID if late else code
+
+
+def job_of(said: str) -> tuple[str, list[str]]:
+    """Return the job id in what `sbatch --parsable` said, empty if there is none, and the rest."""
+    lines = said.splitlines()
+    ids = [match["job"] for line in lines if (match := PARSABLE.fullmatch(line))]
+    return ids[0] if ids else "", [line for line in lines if not PARSABLE.fullmatch(line)]
 
 
 def _ask_to_end(job: str, stages: Stages) -> None:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# ci/verb.sh qualify|qualify-disagg|soak N|faults|test: installs what is missing, then hands over to ci/qualify.py,
-# ci/faults.py or ci/check.py.
+# ci/verb.sh qualify|qualify-disagg|soak N|soak-healthy N|faults|test: installs what is missing, then hands over to
+# ci/qualify.py, ci/healthy.py, ci/faults.py or ci/check.py.
 # The exit code is pytest's own; make turns any failure into 2.
 set -euo pipefail
 # shellcheck source=ci/lib.sh
@@ -11,9 +11,10 @@ case ${1-} in
     qualify) module=ci.qualify ;;
     qualify-disagg) module=ci.qualify job=(--disagg) ;;
     soak) module=ci.qualify job=(--soak "${2:?how many cycles?}") ;;
+    soak-healthy) module=ci.healthy job=(--runs "${2:?how many runs?}") ;;
     faults) module=ci.faults ;;
     test) module=ci.check ;;
-    *) die "which verb? expected qualify, qualify-disagg, soak, faults or test, got '${1-}'" ;;
+    *) die "which verb? expected qualify, qualify-disagg, soak, soak-healthy, faults or test, got '${1-}'" ;;
 esac
 started=$SECONDS
 cd -- "$ROOT"

@@ -7,13 +7,23 @@ because of another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from harness.diagnosis.facts import GROUND, Fact, Layer, Weight
+from harness.diagnosis.facts import GROUND, Fact, Source, Weight
 from harness.diagnosis.listener import is_exception
-from harness.diagnosis.signatures import RANK_ENDED, RANK_KILLED, SIGNATURES, STEP_ENDED
+from harness.diagnosis.signatures import (
+    HANG,
+    INSTANCE_GONE,
+    RANK_ENDED,
+    RANK_KILLED,
+    SIGNATURES,
+    STEP_ENDED,
+)
 
 ENDS = (RANK_KILLED, RANK_ENDED, STEP_ENDED)
+FROM_OUTSIDE = (HANG, INSTANCE_GONE)
+"""What shows only to who asks from outside."""
+
 CLEARLY_EARLIER_S = 2.0
 """Of two facts this far apart, the order is known: srun tells of a dead task within a second."""
 
@@ -28,9 +38,9 @@ def first_cause(facts: Iterable[Fact], *, unready: bool = False) -> Fact | None:
     """
     known = list(facts)
     breaks = _standing([fact for fact in known if fact.weight is Weight.BREAK])
-    ground = [fact for fact in breaks if fact.layer in GROUND]
+    ground = [fact for fact in breaks if fact.layer in GROUND and _from_below(fact)]
     if ground:
-        return min(ground, key=lambda fact: (fact.layer.height, fact.at))
+        return min(ground, key=lambda fact: (fact.layer.height, *_by_time(fact)))
     doubts = [fact for fact in known if fact.weight is Weight.DOUBT]
     if found := _above(breaks, doubts):
         return found
@@ -52,6 +62,12 @@ def evidence(facts: Sequence[Fact], cause: Fact | None, *, most: int = 8) -> tup
     return tuple(sorted(chosen[:most], key=_by_time))
 
 
+def _from_below(fact: Fact) -> bool:
+    """Whether Slurm, Pyxis or a look at the node says it, and no rank: those mistake much."""
+    row = SIGNATURES.rows.get(fact.name)
+    return row is None or row.below or fact.source is not Source.LOG
+
+
 def _standing(breaks: Sequence[Fact]) -> list[Fact]:
     """Leave out what another fact that was seen too explains."""
     names = {fact.name for fact in breaks}
@@ -70,12 +86,13 @@ def _above(breaks: Sequence[Fact], doubts: Sequence[Fact]) -> Fact | None:
 
 def _lowest_first(said: Sequence[Fact]) -> Fact | None:
     """Return the earliest; what shows only from outside comes after what a process has said."""
-    inside = [fact for fact in said if fact.layer in (Layer.SERVICES, Layer.ENGINE)]
+    inside = [fact for fact in said if fact.name not in FROM_OUTSIDE]
     return _earliest(inside) or _earliest(said)
 
 
 def _before_kill(end: Fact, said: Sequence[Fact], doubts: Sequence[Fact]) -> Fact:
-    clearly = [fact for fact in said if fact.at < end.at - CLEARLY_EARLIER_S]
+    lately = end.at - WORDS_BEFORE_END_S
+    clearly = [fact for fact in said if lately < fact.at < end.at - CLEARLY_EARLIER_S]
     own = [
         fact
         for fact in (*said, *filter(is_exception, doubts))
@@ -85,12 +102,16 @@ def _before_kill(end: Fact, said: Sequence[Fact], doubts: Sequence[Fact]) -> Fac
 
 
 def _up_to(said: Sequence[Fact], end: Fact) -> list[Fact]:
-    """Return what was said in the ended step, or elsewhere clearly before its end."""
-    return [
+    """Return what was said in the ended step, or elsewhere clearly before its end; lately at best.
+
+    What a process got over long ago has not ended it.
+    """
+    known = [
         fact
         for fact in said
         if fact.place.step == end.place.step or fact.at < end.at - CLEARLY_EARLIER_S
     ]
+    return [fact for fact in known if fact.at > end.at - WORDS_BEFORE_END_S] or known
 
 
 def _own_words(end: Fact, doubts: Sequence[Fact]) -> Fact | None:
@@ -108,4 +129,8 @@ def _earliest(facts: Iterable[Fact]) -> Fact | None:
     return min(facts, key=_by_time, default=None)
 
 
-_by_time: Callable[[Fact], tuple[float, int]] = lambda fact: (fact.at, fact.place.line)  # noqa: E731
+def _by_time(fact: Fact) -> tuple[float, int, str, int, str, str]:
+    """Sort by time; what follows it lets facts of one moment have an order of their own."""
+    place = fact.place
+    rank = -1 if place.rank is None else place.rank
+    return fact.at, place.line, place.step, rank, fact.name, fact.words

@@ -40,17 +40,23 @@ class LogEar:
         self.path = path
         self._earliest = earliest
         self._follower = LogFollower(path)
+        self._looked_at = earliest
         self._before = b""
 
     def new_lines(self) -> Iterator[Heard]:
         """Yield the lines worth a look among those added; an unfinished line waits."""
+        since, self._looked_at = self._looked_at, time.time()
         added, now = self._follower.added(), time.time()
         for line, start in added.lines(TELLING):
-            yield Heard(line, self._time(line, added.text[max(0, start - BACK_BYTES) : start], now))
-        self._before = (self._before + added.text)[-BACK_BYTES:]
+            before = added.text[max(0, start - BACK_BYTES) : start]
+            yield Heard(line, self._time(line, before, since=since, now=now))
+        self._before = (self._before + added.text[-BACK_BYTES:])[-BACK_BYTES:]
 
-    def _time(self, line: LogLine, before: bytes, now: float) -> float:
-        """Return when a line was written: by its own word, its rank's last word, or ours."""
+    def _time(self, line: LogLine, before: bytes, *, since: float, now: float) -> float:
+        """Return when a line was written: by its own word, its rank's last word, or ours.
+
+        ``since`` is when the line was not there yet.
+        """
         if (at := time_of(line.text, earliest=self._earliest, latest=now)) is not None:
             return at
         label = b"" if line.rank is None else b"%d: " % line.rank
@@ -59,7 +65,7 @@ class LogEar:
             if raw.lstrip().startswith(label):
                 text = raw.decode("utf-8", errors="replace")
                 if (at := time_of(text, earliest=self._earliest, latest=now)) is not None:
-                    return at
+                    return max(at, since)
         return now
 
 

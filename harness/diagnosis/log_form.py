@@ -32,7 +32,8 @@ TELLING = (
     b"Hang ", b"lost connection", b"roken pipe", b"onnection ", b"could not be",
     b"num_fitting_reqs=0", b"No free slots", b"No safetensor", b"no config", b"Repo id", b"429 ",
     b"world_size=", b"illegal", b"fallen off", b"NVLinkOneSided", b"CUDA_ERROR", b"no CUDA",
-    b"no NVIDIA", b"EADDRINUSE",
+    b"no NVIDIA", b"EADDRINUSE", b"deadline has", b"Lease ", b"Abort", b"physical address",
+    b"misaligned", b"assert", b"Errno", b"plugin name", b"cudaError", b"fell off",
 )  # fmt: skip
 """Cheap to look for: a line without any of these is neither an error nor of a signature.
 
@@ -45,6 +46,11 @@ class Form(StrEnum):
 
     EXCEPTION = "exception"
     ERROR = "error"
+
+
+def is_telling(line: bytes) -> bool:
+    """Whether a line is worth a closer look."""
+    return any(word in line for word in TELLING)
 
 
 def form_of(text: str) -> Form | None:

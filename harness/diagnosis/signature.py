@@ -16,8 +16,9 @@ class Signature:
     ``pattern`` is a regular expression for one line, empty for what is known from elsewhere than a
     log; ``holds`` are the releases that were seen or read to write it. ``means`` is one sentence,
     ``isnt`` what it is usually taken for, ``advice`` the next step. ``fatal`` says that the process
-    which wrote it will never serve, whether or not it ends. It does not count as the cause where a
-    signature named in ``yields_to`` was seen too.
+    which wrote it will never serve, whether or not it ends. ``below`` says that no rank says it,
+    but Slurm, Pyxis or a look at the node: on the layers that no product breaks it explains all.
+    It does not count as the cause where a signature named in ``yields_to`` was seen too.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Signature:
     advice: str = ""
     weight: Weight = Weight.BREAK
     fatal: bool = False
+    below: bool = False
     yields_to: tuple[str, ...] = ()
 
 

@@ -12,6 +12,7 @@ from harness.diagnosis.signature import Signature, SignatureTable
 from harness.errors import VerdictClass
 
 RANK_KILLED, RANK_ENDED, STEP_ENDED = "rank-killed", "rank-ended", "step-ended"
+TASK_END = "task-end"
 STEP_CANCELLED, JOB_ENDED, NODE_UNFIT = "step-cancelled", "job-ended", "node-unfit"
 NODE_SILENT, SERVICE_SILENT = "node-silent", "service-silent"
 HANG, INSTANCE_GONE, RANK_STOPPED = "hang", "instance-gone", "rank-stopped"
@@ -22,7 +23,7 @@ _DYN = "Dynamo 0.8 to 1.6"
 _CUDA = "CUDA 12 and 13, torch 2.x"
 _SLURM = "Slurm 21.08 to 25.05"
 _OURS = "start_frontend_services.sh of this project"
-_LEADER_LOG = "rank 0 only hears of it: read the log of the rank named here"
+_LEADER_LOG = "the fault of rank 0, which only hears of it: read the log of the rank named here"
 
 _FAIL, _LEAK = VerdictClass.FAIL, VerdictClass.LEAK
 _CONFIG, _INFRA = VerdictClass.CONFIG, VerdictClass.INFRA
@@ -37,6 +38,7 @@ _SLURM_ROWS = (
         "the job's walltime is over",
         isnt="a crash of the product: Slurm ended every step",
         advice="allocate for longer; --plan shows the time that the run needs at most",
+        below=True,
     ),
     Signature(
         "node-failure",
@@ -47,6 +49,7 @@ _SLURM_ROWS = (
         "Slurm lost a node",
         isnt="an error of the fabric or of NCCL, which the other ranks report",
         advice="see `sinfo -R`, and take other nodes",
+        below=True,
     ),
     Signature(
         "ended-by-node-failure",
@@ -58,6 +61,7 @@ _SLURM_ROWS = (
         isnt="an error of the fabric or of NCCL, which the other ranks report",
         advice="see `sinfo -R`, and take other nodes",
         yields_to=(NODE_UNFIT, "node-failure"),
+        below=True,
     ),
     Signature(
         "oom-kill",
@@ -68,6 +72,7 @@ _SLURM_ROWS = (
         "the host's memory was used up, and the kernel killed a process of the step",
         isnt="a lack of GPU memory",
         advice="load fewer workers per node at once, or ask Slurm for more memory (--mem=0)",
+        below=True,
     ),
     Signature(
         "step-not-created",
@@ -78,6 +83,7 @@ _SLURM_ROWS = (
         "Slurm did not create the step",
         isnt="a slow model load",
         advice="see `squeue --steps` and `sinfo -R`",
+        below=True,
     ),
     Signature(
         "launch-failed",
@@ -88,6 +94,7 @@ _SLURM_ROWS = (
         "Slurm could not start a task on a node",
         isnt="a fault of the worker: none of its code has run there",
         advice="see `sinfo -R` and slurmd's log on that node",
+        below=True,
     ),
     Signature(
         "mpi-plugin",
@@ -99,16 +106,18 @@ _SLURM_ROWS = (
         "Slurm has not the MPI plugin that was asked for",
         isnt="a wrong engine config, though every rank may report world size 1",
         advice="see `srun --mpi=list`",
+        below=True,
     ),
     Signature(
         "pyxis",
-        r"pyxis: (?!importing|imported|creating|created|starting)",
+        r"error: pyxis: ",
         "Pyxis 0.11 to 0.20",
         Layer.CONTAINER,
         _CONFIG,
         "Pyxis could not start the container",
         isnt="a fault of the worker: none of its code has run",
         advice="check IMAGE and MOUNTS: they must be readable on every node of the step",
+        below=True,
     ),
 )
 
@@ -127,7 +136,7 @@ _SERVICE_ROWS = (
     ),
     Signature(
         "service-ended",
-        r"start_frontend_services: \S+ ended by itself with exit code \d+",
+        r"start_frontend_services: (?:a service|\S+) ended by itself with exit code \d+",
         _OURS,
         Layer.SERVICES,
         _FAIL,
@@ -401,7 +410,6 @@ _ENGINE_ROWS = (
         "the engine has failed, and its process gives up",
         isnt="the first error: that stands before it, maybe on another rank",
         weight=Weight.AFTERMATH,
-        fatal=True,
     ),
     Signature(
         "peers",
@@ -433,6 +441,7 @@ _SEEN_ROWS = (
         isnt="a crash of the product: Slurm ended every step",
         advice="see who cancelled it or why it ended: `scontrol show job`, `sacct -j`",
         yields_to=(NODE_UNFIT, "time-limit", "node-failure", "ended-by-node-failure"),
+        below=True,
     ),
     Signature(
         NODE_UNFIT,
@@ -443,6 +452,7 @@ _SEEN_ROWS = (
         "Slurm has lost or given up a node",
         isnt="an error of the fabric or of NCCL, which the other ranks report",
         advice="see `sinfo -R`, and take other nodes",
+        below=True,
     ),
     Signature(
         NODE_SILENT,
@@ -453,6 +463,7 @@ _SEEN_ROWS = (
         "a node does not answer any more",
         isnt="a hang of the engine, though its ranks wait for those on that node",
         advice="see whether the node is up and reached: `sinfo -R`, `ping`, its console",
+        below=True,
     ),
     Signature(
         STEP_CANCELLED,
@@ -464,6 +475,7 @@ _SEEN_ROWS = (
         isnt="a crash of the product",
         advice="see slurmctld's log for who did",
         yields_to=(JOB_ENDED, NODE_UNFIT),
+        below=True,
     ),
     Signature(
         SERVICE_SILENT,
@@ -527,6 +539,7 @@ _SEEN_ROWS = (
         "a stranger holds memory of a GPU that a rank needed",
         isnt="too large a model, or a leak of the product",
         advice="end that process, or take other nodes",
+        below=True,
     ),
     Signature(
         GPU_LEFT,
@@ -537,13 +550,14 @@ _SEEN_ROWS = (
         "memory of a GPU is still held by what this run had stopped",
         isnt="too large a model",
         advice="see the shutdown before: who holds it is named",
+        below=True,
     ),
 )
 
 _TASK_ROWS = (
     Signature(
-        "task-end",
-        r"srun: error: \S+: tasks? ",
+        TASK_END,
+        r"srun: error: \S+: tasks? (?!.*: Out Of Memory$)",
         _SLURM,
         Layer.ENGINE,
         _FAIL,

@@ -31,7 +31,8 @@ def job_facts(job: JobRow | None) -> list[Fact]:
     """Return the end of a job as a fact, if it has ended."""
     if job is None or not job.over:
         return []
-    told = _REASONS.get(job.reason, f"reason: {job.reason}" if job.reason != "None" else "")
+    reason = "" if job.reason == "None" else job.reason
+    told = _REASONS.get(reason, f"reason: {reason}" if reason else "")
     state = "is being ended (cancelled, or at its end)" if job.state == "COMPLETING" else job.state
     if job.state == "COMPLETING" and told:
         state = "is being ended"

@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.diagnosis.facts import Fact, Layer, Place, Source, Weight
-from harness.diagnosis.signatures import RANK_ENDED, RANK_KILLED, STEP_CANCELLED, STEP_ENDED
+from harness.diagnosis.signatures import (
+    RANK_ENDED,
+    RANK_KILLED,
+    STEP_CANCELLED,
+    STEP_ENDED,
+    TASK_END,
+)
 from harness.errors import VerdictClass
 from harness.slurm.step import Step
 from harness.slurm.words import describe_ends
@@ -20,7 +26,7 @@ def step_facts(step: Step, said: Sequence[Fact], layer: Layer) -> list[Fact]:
     step.refresh()
     nodes = {rank: each.node for each in step.launched for rank in each.ranks}
     placed = [_placed(fact, step, nodes) for fact in said]
-    return [*_with_container(placed, step), *_end(step, layer)]
+    return [*_with_container(placed, step), *_end(step, layer, at=_told_at(said))]
 
 
 def _placed(fact: Fact, step: Step, nodes: Mapping[int, str]) -> Fact:
@@ -56,12 +62,17 @@ def _on_planned_node(fact: Fact, step: Step) -> Fact:
     return replace(fact, place=replace(fact.place, node=step.spec.nodes[place]))
 
 
-def _end(step: Step, layer: Layer) -> list[Fact]:
+def _told_at(said: Sequence[Fact]) -> float:
+    """Return when srun told of the first task that ended, or else now."""
+    return min((fact.at for fact in said if fact.name == TASK_END), default=time.time())
+
+
+def _end(step: Step, layer: Layer, *, at: float) -> list[Fact]:
     if step.exit_code is None and not step.task_ends:
         return []
     death = step.death()
     ends = step.first_ends
-    at, place = time.time(), Place(step=step.name, step_id=step.step_id, file=str(step.err))
+    place = Place(step=step.name, step_id=step.step_id, file=str(step.err))
     if ends:
         end = ends[0]
         place = replace(place, node=end.node, rank=end.ranks[0] if len(end.ranks) == 1 else None)

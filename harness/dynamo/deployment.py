@@ -107,6 +107,7 @@ class Deployment:
             live=lambda: tuple(self.workers),
             look=look,
             on_alarm=self._alarmed,
+            on_broken=lambda words: directory.event("watch broken", {"what": words}),
         )
 
     @property

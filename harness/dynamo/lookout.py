@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from harness.deadline import Deadline
-from harness.diagnosis.facts import Fact, Layer, Place
+from harness.deadline import Deadline, wait_until
+from harness.diagnosis.facts import Fact, Layer, Place, Source
 from harness.diagnosis.listener import StepListener
 from harness.diagnosis.signatures import (
     HANG,
@@ -54,6 +54,12 @@ SLURM_EVERY_S = 10.0
 LOOK_WAIT_S = 3.0
 """Seconds for a look at the nodes that began before a hang was told."""
 
+SLURM_LIMIT_S = 15.0
+"""Seconds for which Slurm gives a node up before that is an alarm: it may be wrong once."""
+
+SETTLE_S = 1.5
+"""Seconds for srun to tell of a dead task after a log has told of what followed from it."""
+
 ALARMS: dict[str, type[QualificationError]] = {
     HANG: Hang,
     SERVICE_SILENT: ServiceSilent,
@@ -78,7 +84,9 @@ class Lookout:
         live: Callable[[], Sequence[Worker]],
         look: Look,
         on_alarm: Callable[[Fact], None],
+        on_broken: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """``on_broken`` is told of defects of the watch itself."""
         self._context = context
         self._slurm = slurm
         self._nodes = tuple(nodes)
@@ -89,6 +97,7 @@ class Lookout:
         self._listeners: dict[str, tuple[Watched, Layer]] = {}
         self._watch = Watch(self._watched, on_alarm=self._alarmed)
         self._on_alarm = on_alarm
+        self._on_broken = on_broken
         self._clients: list[Http] = []
 
     def listen(self, step: Step, layer: Layer) -> None:
@@ -99,7 +108,7 @@ class Lookout:
     def begin(self) -> None:
         """Begin to watch: the first step runs."""
         self._watch.start()
-        self._add("slurm", self._ask_slurm, every_s=SLURM_EVERY_S, limit_s=0.0)
+        self._add("slurm", self._ask_slurm, every_s=SLURM_EVERY_S, limit_s=SLURM_LIMIT_S)
 
     def services_up(self, services: Services, instance_prefix: str) -> None:
         """Ask etcd and the frontend from now on: they have answered once."""
@@ -154,9 +163,23 @@ class Lookout:
         """Raise what the alarm was about, if there was one."""
         alarm = self._watch.alarm
         if alarm is not None:
+            self._hear_out(alarm)
             kind = ALARMS.get(alarm.name, RankFailed)
             where = f"{alarm.place}: " if str(alarm.place) else ""
             raise kind(f"{where}{alarm.words}")
+
+    def _hear_out(self, alarm: Fact) -> None:
+        """Raise how the step of an alarm ended, if it ends within a moment after what a log said.
+
+        A rank may say that it cannot go on because another was killed, of which srun tells later.
+        """
+        known = self._listeners.get(alarm.place.step)
+        if known is None or alarm.source is not Source.LOG:
+            return
+        step = known[0].step
+        wait_until(
+            lambda: step.exit_code is not None, Deadline.after(SETTLE_S), watch=step.check_alive
+        )
 
     def said_since(self, at: float, *, most: int | None = 8) -> list[Fact]:
         """Return the first lines worth a look that the logs got from a moment on, of each rank."""
@@ -169,10 +192,15 @@ class Lookout:
         return sorted(said, key=lambda fact: fact.at)[:most]
 
     def facts(self) -> list[Fact]:
-        """Return all that is known now: of the steps, of the job and its nodes, the alarm."""
+        """Return all that is known now: of the steps that have to live, of the job, the alarm.
+
+        A step that was ended on purpose explains nothing.
+        """
+        live = {worker.step.name for worker in self._live()}
         found = [
             fact
-            for each, layer in self._listeners.values()
+            for name, (each, layer) in self._listeners.items()
+            if layer is Layer.SERVICES or name in live
             for fact in step_facts(each.step, each.listener.facts(), layer)
         ]
         alarm = self._watch.alarm
@@ -202,5 +230,12 @@ class Lookout:
 
     def _add(self, name: str, ask: Ask, *, every_s: float, limit_s: float) -> None:
         self._watch.add(
-            Pulse(name, ask, every_s=every_s, limit_s=limit_s, alarm=self._watch.raise_alarm)
+            Pulse(
+                name,
+                ask,
+                every_s=every_s,
+                limit_s=limit_s,
+                alarm=self._watch.raise_alarm,
+                on_broken=self._on_broken,
+            )
         )

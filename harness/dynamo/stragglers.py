@@ -23,7 +23,7 @@ class _Wait:
 
     loaded: int
     since_s: float
-    patience_s: float = PATIENCE_S
+    patience_s: float
 
 
 def stopped_stragglers(live: Callable[[], Sequence[Worker]], look: Look) -> Ask:
@@ -36,7 +36,7 @@ def stopped_stragglers(live: Callable[[], Sequence[Worker]], look: Look) -> Ask:
         if not loaded or not worker.progress.missing:
             return False
         if wait is None or wait.loaded != loaded:
-            waits[worker.step.name] = _Wait(loaded, now)
+            waits[worker.step.name] = _Wait(loaded, now, PATIENCE_S)
             return False
         if now - wait.since_s < wait.patience_s:
             return False

@@ -24,7 +24,11 @@ class Pulse:
         every_s: float,
         limit_s: float,
         alarm: Callable[[Fact], None],
+        on_broken: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """``on_broken`` is told of a defect of the question itself, which then found nothing."""
+        self._name = name
+        self._on_broken = on_broken
         self._ask = ask
         self._every_s = every_s
         self._limit_s = limit_s
@@ -63,6 +67,9 @@ class Pulse:
             try:
                 wrong = list(self._ask())
             except QualificationError:  # what cannot be asked says nothing
+                wrong = []
+            except Exception as broken:  # noqa: BLE001 - a pulse that stops would be silent
+                self._on_broken(f"pulse {self._name}: {broken!r}")
                 wrong = []
             if self._stop.is_set() or rests != self._rests:
                 continue

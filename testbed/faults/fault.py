@@ -87,6 +87,8 @@ class Fault:
     run: Run = field(default_factory=Run)
     lasts_s: float | None = None
     """Seconds after which it goes away by itself; None: it stays until it is cleared."""
+    quick: bool = False
+    """It takes a few seconds and is told on a busy machine too: ``make test`` has it."""
 
 
 PASS, FAIL, LEAK = "PASS", "FAIL", "LEAK"

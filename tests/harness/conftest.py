@@ -2,7 +2,8 @@
 
 A broken world mostly waits, for a budget or for Slurm; meanwhile the others have the processor.
 With ``pytest -n 3 --dist loadgroup`` each group gets a process: all that is not a broken world, the
-worlds whose pytest is killed, and the other ones; so do the faults, which ``make test`` leaves out.
+worlds whose pytest is killed, and the other ones. xdist begins with the largest groups, so the
+faults, of which ``make test`` has the few quick ones, come to the process that is done first.
 Without ``-n`` the marks mean nothing.
 """
 

@@ -20,4 +20,5 @@ FAULT = Fault(
     ),
     inject=gpu_holder("node2", 1, 4096),
     run=Run(tests="preflight or (agg-replicas and registration)", variables={}),
+    quick=True,
 )

@@ -16,4 +16,5 @@ FAULT = Fault(
         tests="agg-replicas and registration",
         variables={"REPLICA_ENGINE_CONFIG": "/srv/faults/misspelt.yaml"},
     ),
+    quick=True,
 )

@@ -13,4 +13,5 @@ FAULT = Fault(
     Said((INFRA,), patterns=("shows 3",), node="node2"),
     inject=changed_gpus("node2", 'facts["gpus"].pop()'),
     run=Run(tests="preflight or (agg-replicas and registration)", variables={}),
+    quick=True,
 )

@@ -13,4 +13,5 @@ FAULT = Fault(
     Said((INFRA,), patterns=("port 8000",), node="node1"),
     inject=listener("node1", 8000),
     run=Run(tests="preflight or (agg-replicas and registration)", variables={}),
+    quick=True,
 )

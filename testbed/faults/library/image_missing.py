@@ -11,4 +11,5 @@ FAULT = Fault(
     Layer.CONTAINER,
     Said((CONFIG,), patterns=("IMAGE=/srv/images/none.sqsh",)),
     run=Run(tests="agg-replicas and registration", variables={"IMAGE": "/srv/images/none.sqsh"}),
+    quick=True,
 )

@@ -14,4 +14,5 @@ FAULT = Fault(
     Said((INFRA,), patterns=("container-image",)),
     inject=moved_away(LOGIN_NAME, "/etc/slurm/plugstack.conf"),
     run=Run(tests="preflight or (agg-replicas and registration)", variables={}),
+    quick=True,
 )

@@ -13,4 +13,5 @@ FAULT = Fault(
     Said((FAIL,), patterns=("SIGKILL",), node="node1", rank=2, within_s=5.0),
     moment=Moment.SERVING,
     inject=kill(RANK, rank=2),
+    quick=True,
 )

@@ -31,4 +31,5 @@ FAULT = Fault(
     moment=Moment.SERVICES_UP,
     inject=etcd("put", KEY, json.dumps(FOREIGN)),
     run=Run(tests="agg-replicas and registration", variables={}),
+    quick=True,
 )

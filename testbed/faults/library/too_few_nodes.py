@@ -11,4 +11,5 @@ FAULT = Fault(
     Layer.SLURM,
     Said((CONFIG,), patterns=("needs 8 nodes",)),
     run=Run(tests="disagg]", mark="disagg", variables={}),
+    quick=True,
 )

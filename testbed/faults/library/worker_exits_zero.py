@@ -13,4 +13,5 @@ FAULT = Fault(
     Said((FAIL,), patterns=("exit code 0",), node="node1"),
     inject=tell_engine(EMULATED_TRTLLM_FAULT="0=exit-early"),
     run=Run(tests="agg-replicas and registration", variables={}),
+    quick=True,
 )

@@ -15,4 +15,5 @@ FAULT = Fault(
         mark="disagg",
         variables={"HEAD_NODE_IP": "127.0.0.1", "START_TIMEOUT_S": "25"},
     ),
+    quick=True,
 )

@@ -1,6 +1,7 @@
 """What cannot work ends within seconds, with one message that names the thing and the way out."""
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -45,17 +46,16 @@ def test_wrong_setting_is_named(world: World, variables: dict[str, str], words: 
     assert [kind for kind, count in ended.verdict["counts"].items() if count] == ["never_ran"]
 
 
-def test_misspelt_engine_config_is_refused_by_line(world: World) -> None:
+def test_misspelt_engine_config_is_refused_by_line(
+    world: World, tmp_path_in_checkout: Path
+) -> None:
     """The published ``WIFEEP`` is refused with file, line and the right spelling."""
-    broken = CONFIGS / "wide_ep" / ".wifeep.yaml"
+    broken = tmp_path_in_checkout / "wifeep.yaml"
     text = (CONFIGS / "wide_ep" / "wide_ep_agg.yaml").read_text(encoding="utf-8")
     broken.write_text(text.replace("WIDEEP", "WIFEEP"), encoding="utf-8")
-    try:
-        ended = _refused(
-            world, ENGINE_CONFIG="/mnt/engine_configs/deepseek_r1/wide_ep/.wifeep.yaml"
-        )
-    finally:
-        broken.unlink()
+    inside = Path("/mnt") / broken.relative_to(PROJECT_ROOT)
+
+    ended = _refused(world, ENGINE_CONFIG=str(inside))
 
     assert "WIFEEP" in ended.output
     assert "WIDEEP" in ended.output

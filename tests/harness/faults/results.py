@@ -28,6 +28,11 @@ class Row:
     missed: Sequence[str]
 
 
+def forget_row(fault: Fault) -> None:
+    """Drop what an earlier run said of a fault: if this one comes to nothing, none is left."""
+    _file_of(fault).unlink(missing_ok=True)
+
+
 def write_row(fault: Fault, outcome: Outcome, missed: Sequence[str]) -> None:
     """Keep what a run said of a fault."""
     row = Row(
@@ -39,14 +44,25 @@ def write_row(fault: Fault, outcome: Outcome, missed: Sequence[str]) -> None:
     )
     FOLDER.mkdir(parents=True, exist_ok=True)
     text = json.dumps(asdict(row), indent=1)
-    (FOLDER / f"{fault.name}.json").write_text(f"{text}\n", encoding="utf-8")
+    _file_of(fault).write_text(f"{text}\n", encoding="utf-8")
 
 
-def read_rows(folder: Path = FOLDER) -> list[Row]:
-    """Return the kept rows in the order of their names; older ones know more of a run."""
+def read_rows(folder: Path = FOLDER, *, since: float = 0.0) -> list[Row]:
+    """Return the rows kept since a time, in seconds since the epoch, in the order of names.
+
+    Rows of an older suite know more of a run.
+    """
     names = [each.name for each in fields(Row)]
-    kept = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    kept = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*.json"))
+        if path.stat().st_mtime >= since
+    ]
     return [Row(**{name: each[name] for name in names}) for each in kept]
+
+
+def _file_of(fault: Fault) -> Path:
+    return FOLDER / f"{fault.name}.json"
 
 
 def anonymous(text: str) -> str:

@@ -8,7 +8,7 @@ from testbed.faults.fault import Fault
 from testbed.faults.table import faults
 from tests.harness.faults.known_misses import KNOWN_MISSES
 from tests.harness.faults.outcome import missed
-from tests.harness.faults.results import write_row
+from tests.harness.faults.results import forget_row, write_row
 from tests.harness.faults.world import FaultWorld
 
 pytestmark = [pytest.mark.testbed, pytest.mark.slow, pytest.mark.faults]
@@ -21,13 +21,15 @@ class Missed(AssertionError):
 def _parameter(fault: Fault) -> object:
     """Return a parameter; of a known miss, one that is expected to fail for this reason alone."""
     reason = KNOWN_MISSES.get(fault.name)
-    expected = pytest.mark.xfail(strict=True, raises=Missed, reason=reason or "")
-    return pytest.param(fault, id=fault.name, marks=[expected] if reason else [])
+    marks = [pytest.mark.xfail(strict=True, raises=Missed, reason=reason)] if reason else []
+    quick = [pytest.mark.quick_faults] if fault.quick else []
+    return pytest.param(fault, id=fault.name, marks=[*marks, *quick])
 
 
 @pytest.mark.parametrize("fault", [_parameter(fault) for fault in faults().values()])
 def test_fault_is_told(fault_world: FaultWorld, fault: Fault) -> None:
     """The library's file of the fault has what must be said."""
+    forget_row(fault)
     outcome = fault_world.show(fault)
     wrong = missed(outcome, fault.said)
     write_row(fault, outcome, wrong)

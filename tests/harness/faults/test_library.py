@@ -11,7 +11,7 @@ import pytest
 from testbed.cluster.errors import TestbedError
 from testbed.faults import library, provoke
 from testbed.faults.bed import Bed
-from testbed.faults.fault import Fault, Moment
+from testbed.faults.fault import Fault, Layer, Moment
 from testbed.faults.table import fault_named, faults
 from tests.harness.faults.known_misses import KNOWN_MISSES
 from tests.harness.faults.outcome import EXIT_CODES
@@ -76,6 +76,15 @@ def test_shared_memory_gets_its_own_size_back() -> None:
 
 def test_known_misses_are_faults_of_the_library() -> None:
     assert set(KNOWN_MISSES) <= set(faults())
+
+
+def test_quick_faults_are_few_of_every_layer_and_all_told() -> None:
+    """They are part of ``make test``, which has no place for what is expected to fail."""
+    quick = [fault for fault in ALL if fault.quick]
+
+    assert {fault.layer for fault in quick} == set(Layer)
+    assert {fault.name for fault in quick}.isdisjoint(KNOWN_MISSES)
+    assert 10 <= len(quick) <= 12
 
 
 def test_the_engine_looks_where_faults_are_written() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from harness.settings import PROJECT_ROOT
 from testbed.faults.fault import Fault
@@ -25,21 +28,47 @@ that is up: `python -m testbed fault inject NAME`.
 COLUMNS = ("fault", "no.", "layer", "class", "what was said", "seconds", "right")
 
 
-def main() -> int:
-    """Write the record; faults that have not run are in it without a result."""
-    rows = {row.name: row for row in read_rows()}
-    RECORD.write_text(record(faults(), rows), encoding="utf-8")
-    told = sum(1 for name in faults() if name in rows and not rows[name].missed)
-    print(f"{RECORD}: {len(faults())} faults, {told} told as they must be")
-    return 0
+def main(argv: Sequence[str]) -> int:
+    """Write the record; faults that have not run are in it without a result.
+
+    Return 1 where all was asked for and something is wrong, else 0.
+    """
+    parser = argparse.ArgumentParser(prog="track_record", description=__doc__)
+    parser.add_argument(
+        "--since", type=float, default=0.0, metavar="S", help="leave older rows out"
+    )
+    parser.add_argument("--record", type=Path, default=RECORD, metavar="FILE", help="what to write")
+    parser.add_argument("--all", action="store_true", help="fail unless each ran, and was told")
+    options = parser.parse_args(argv)
+    rows = {row.name: row for row in read_rows(since=options.since)}
+    options.record.write_text(record(faults(), rows), encoding="utf-8")
+    print(f"{options.record}: {_counts(faults(), rows)}")
+    wrong = wrong_rows(faults(), rows, KNOWN_MISSES) if options.all else []
+    for line in wrong:
+        print(line)
+    return 1 if wrong else 0
+
+
+def wrong_rows(
+    library: Mapping[str, Fault], rows: Mapping[str, Row], known_misses: Mapping[str, str]
+) -> list[str]:
+    """Return a line for each fault that did not run, or was told otherwise than is known."""
+    lines = []
+    for name in library:
+        if name not in rows:
+            lines.append(f"{name}: did not run")
+        elif rows[name].missed and name not in known_misses:
+            lines.append(f"{name}: {'; '.join(rows[name].missed)}")
+        elif name in known_misses and not rows[name].missed:
+            lines.append(f"{name}: told as it must be; it is no known miss any more")
+    return lines
 
 
 def record(library: Mapping[str, Fault], rows: Mapping[str, Row]) -> str:
     """Return the record as Markdown."""
     ran = [rows[name] for name in library if name in rows]
-    told = sum(1 for row in ran if not row.missed)
     lines = [
-        f"{len(library)} faults, {len(ran)} run, {told} told as they must be.",
+        f"{_counts(library, rows)}.",
         "",
         _line(COLUMNS),
         _line(["---"] * len(COLUMNS)),
@@ -52,6 +81,12 @@ def record(library: Mapping[str, Fault], rows: Mapping[str, Row]) -> str:
         *(_line(_miss(row)) for row in ran if row.missed),
     ]
     return HEAD + "\n".join(lines) + "\n"
+
+
+def _counts(library: Mapping[str, Fault], rows: Mapping[str, Row]) -> str:
+    ran = [rows[name] for name in library if name in rows]
+    told = sum(1 for row in ran if not row.missed)
+    return f"{len(library)} faults, {len(ran)} run, {told} told as they must be"
 
 
 def _cells(fault: Fault, row: Row | None) -> list[str]:
@@ -73,4 +108,4 @@ def _line(cells: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

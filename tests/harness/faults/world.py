@@ -128,9 +128,11 @@ def one_world(name: str) -> Iterator[FaultWorld]:
     """
     root = Path("/var/tmp") / f"{name}-{os.getpid()}"
     world = FaultWorld(root / "testbed", root / "runs")
-    world.up()
-    yield world
-    world.down()
+    try:
+        world.up()
+        yield world
+    finally:
+        world.down()
     shutil.rmtree(root)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.deadline import Deadline, wait_until
@@ -60,6 +60,18 @@ class LocalSlurm:
     def replay(self, log: str, code: int, **variables: str) -> Step:
         """Start an srun that says what a real one once said."""
         return self.start(log, "", SAYS=str(SAID / f"{log}.err"), CODE=str(code), **variables)
+
+    def tell(self, name: str, *lines: str, code: int, nodes: Sequence[str]) -> Step:
+        """Let an srun of a step of four tasks a node say lines, and end."""
+        said = self.folder / f"{name}.said"
+        said.write_text("".join(f"{line}\n" for line in lines))
+        spec = self.spec(name, "", SAYS=str(said), CODE=str(code))
+        spec = replace(spec, nodes=tuple(nodes), tasks_per_node=4)
+        out, err = (self.folder / f"{name}.{kind}.log" for kind in ("out", "err"))
+        step = self.client.start(spec, stdout=out, stderr=err)
+        self.steps.append(step)
+        assert wait_until(lambda: step.exit_code is not None, Deadline.after(20))
+        return step
 
 
 @contextmanager

@@ -6,8 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from harness.diagnosis.diagnosis import Diagnosed, Seen, diagnose
+from harness.diagnosis.signatures import RANK_KILLED
 from harness.errors import HarnessError, NotReady, StepEnded
 from harness.once import NotRun, Once
+from tests.harness.pure.diagnosis_kit import seen
 
 
 class Maker:
@@ -121,6 +124,17 @@ def test_the_earlier_failure_stays_the_first() -> None:
     once.fail(NotReady("and then nothing answered"))
 
     assert once.failure is first
+
+
+def test_who_asks_later_is_told_the_id_of_a_cause_that_was_found() -> None:
+    end = seen(RANK_KILLED, 0, rank=3)
+    found = diagnose([end], Seen.of(StepEnded("agg-0 has ended")))
+    assert found is not None
+    once = Once("deployment agg", object)
+    once.fail(Diagnosed(found, "cause-2"))
+
+    with pytest.raises(NotRun, match=r"agg is not there: cause-2: StepEnded \[FAIL\]: .*killed"):
+        once.get()
 
 
 def test_it_knows_its_own_value_from_an_equal_one() -> None:

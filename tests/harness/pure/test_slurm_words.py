@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from harness.logs import read_lines
 from harness.slurm.words import (
+    JobRow,
     Launched,
     StepRow,
     TaskEnd,
@@ -18,6 +19,7 @@ from harness.slurm.words import (
     own_ends,
     parse_cancelled,
     parse_config_seconds,
+    parse_job,
     parse_launched,
     parse_pyxis,
     parse_shell_death,
@@ -225,6 +227,52 @@ def test_times_of_the_configuration_are_read(key: str, seconds: int | None) -> N
 )
 def test_a_shell_tells_what_its_process_died_of(line: str, name: str | None) -> None:
     assert parse_shell_death(line) == name
+
+
+JOB = (
+    "JobId=7 JobName=qualify UserId=alice(1000) JobState={state} Reason={reason} Dependency=(null) "
+    "RunTime=00:05:00 StartTime=2026-11-28T18:00:00 EndTime=2026-11-28T18:52:53 Deadline=N/A "
+    "NodeList=node[1-4] BatchHost=node1 Command=(null)"
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "over"),
+    [
+        ("RUNNING", False),
+        ("CONFIGURING", False),
+        ("SUSPENDED", False),
+        ("RESIZING", False),
+        ("COMPLETING", True),
+        ("CANCELLED", True),
+        ("TIMEOUT", True),
+        ("NODE_FAIL", True),
+    ],
+)
+def test_a_job_is_over_once_it_ends(state: str, over: bool) -> None:
+    job = parse_job(JOB.format(state=state, reason="None"))
+
+    assert job is not None
+    assert job.over is over
+
+
+def test_a_job_has_its_reason_and_its_end() -> None:
+    assert parse_job(JOB.format(state="TIMEOUT", reason="TimeLimit")) == JobRow(
+        "7", "TIMEOUT", "TimeLimit", "2026-11-28T18:52:53"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "slurm_load_jobs error: Invalid job id specified",
+        "slurm_load_jobs error: Unable to contact slurm controller (connect failure)",
+        "JobId=7 JobName=qualify",
+    ],
+)
+def test_what_is_no_job_is_none(text: str) -> None:
+    assert parse_job(text) is None
 
 
 UNANSWERED = """

@@ -63,6 +63,14 @@ def test_a_part_that_misses_its_deadline_is_ended(stages: Stages) -> None:
     assert time.monotonic() - started_s < 5
 
 
+def test_what_a_part_prints_goes_to_a_file_if_one_is_given(stages: Stages, tmp_path: Path) -> None:
+    log = tmp_path / "console.log"
+    done = stages.run("part", ["sh", "-c", "echo out; echo err >&2"], timeout_s=10, output=log)
+
+    assert done.exit_code == 0
+    assert log.read_text(encoding="utf-8") == "out\nerr\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_lets_the_part_wind_down_starts_no_other_and_cleans_up(
     number: signal.Signals,

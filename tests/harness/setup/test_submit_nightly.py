@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ci.nights import Night
+from ci.submit_nightly import job_of
 from harness.deadline import Deadline, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -82,6 +83,13 @@ class Pipeline:
 def pipeline(tmp_path: Path) -> Pipeline:
     """A pipeline that has not begun."""
     return Pipeline(tmp_path)
+
+
+def test_the_job_s_id_is_found_among_other_words() -> None:
+    said = "sbatch: Priority is low today\n4711;east\nsbatch: error: node down\n"
+
+    assert job_of(said) == ("4711", ["sbatch: Priority is low today", "sbatch: error: node down"])
+    assert job_of("sbatch: error: no\n") == ("", ["sbatch: error: no"])
 
 
 @pytest.mark.parametrize("code", [0, 1, 11, 14])
