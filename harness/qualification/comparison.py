@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from harness.judge_run import TestState
 from harness.qualification.deltas import Change, Delta, deltas, shown
 from harness.qualification.rows import FAILING, UNPROVED, ResultRow, rows_of
 from harness.qualification.saved import SavedRun
+from harness.qualification.words import shortened
 
 OF_ONE_RUN = ("job", "command", "preflight_")
 """Beginnings of facts that differ between any two runs, or say nothing about the product."""
@@ -30,7 +32,7 @@ class TestChange:
     reason: str
 
     def __str__(self) -> str:
-        because = f": {self.reason}" if self.reason else ""
+        because = f": {shortened(self.reason)}" if self.reason else ""
         return (
             f"{self.test} on {self.topology}: {self.before or '-'} -> {self.after or '-'}{because}"
         )
@@ -95,7 +97,7 @@ class Comparison:
         for name, (old, new) in self.facts.items():
             yield f"fact {name}: {old or '-'} -> {new or '-'}"
         for name, tests in self.parts.items():
-            yield from (f"{name}: {each}" for each in tests)
+            yield from (f"{name}: {line}" for line in folded_changes(tests))
         figures = shown(self.figures)
         yield from (f"figure {each}" for each in figures[:FIGURES_SHOWN])
         if len(figures) > FIGURES_SHOWN:
@@ -114,6 +116,16 @@ class Comparison:
             "tests": {name: [vars(each) for each in some] for name, some in self.parts.items()},
             "figures": [each.as_json() for each in self.figures],
         }
+
+
+def folded_changes(tests: Sequence[TestChange]) -> Iterator[str]:
+    """Yield a line for each test; those that could not be asked are counted by their cause."""
+    unasked = [each for each in tests if each.after in {TestState.NOT_RUN, TestState.NEVER_RAN}]
+    yield from (str(each) for each in tests if each not in unasked)
+    causes = Counter((each.before, each.after, each.reason) for each in unasked)
+    for (before, after, reason), count in causes.items():
+        because = f": {shortened(reason)}" if reason else ""
+        yield f"{count} tests, {before} -> {after}{because}"
 
 
 def compare(before: SavedRun, after: SavedRun) -> Comparison:
@@ -155,7 +167,9 @@ def _changes(pairs: Iterable[tuple[ResultRow, ResultRow]]) -> tuple[TestChange, 
 
 def _change(old: ResultRow | None, new: ResultRow | None) -> TestChange:
     rows: Sequence[ResultRow] = [row for row in (new, old) if row]
-    reason = f"{new.cause_id}: {new.reason}" if new and new.cause_id else new.reason if new else ""
+    reason = new.reason if new else ""
+    if new and new.cause_id and new.cause_id not in reason:
+        reason = f"{new.cause_id}: {reason}"
     return TestChange(rows[0].id, rows[0].topology, _word(old), _word(new), reason)
 
 

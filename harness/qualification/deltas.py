@@ -12,6 +12,9 @@ from harness.measures import Measure
 MARKED = 0.10
 """Share of the earlier value by which a figure has to differ to be called better or worse."""
 
+Key = tuple[str, str, str, int]
+"""Where, name, unit, and the number among those of the same."""
+
 LOWER_IS_BETTER = ("first_token_", "gap_", "whole_")
 HIGHER_IS_BETTER = ("throughput",)
 """Beginnings of the names of figures whose direction is known although nothing is promised."""
@@ -62,10 +65,10 @@ class Delta:
 def deltas(before: Iterable[Measure], after: Iterable[Measure]) -> tuple[Delta, ...]:
     """Return every figure of either run; those of the same name and place by their order."""
     old, new = dict(_keyed(before)), dict(_keyed(after))
-    return tuple(_delta(old.get(key), new.get(key)) for key in dict.fromkeys([*old, *new]))
+    return tuple(_delta(key, old.get(key), new.get(key)) for key in dict.fromkeys([*old, *new]))
 
 
-def _keyed(measures: Iterable[Measure]) -> Iterator[tuple[tuple[str, str, str, int], Measure]]:
+def _keyed(measures: Iterable[Measure]) -> Iterator[tuple[Key, Measure]]:
     seen: list[tuple[str, str, str]] = []
     for each in measures:
         key = (each.where, each.name, each.unit)
@@ -73,17 +76,10 @@ def _keyed(measures: Iterable[Measure]) -> Iterator[tuple[tuple[str, str, str, i
         seen.append(key)
 
 
-def _delta(old: Measure | None, new: Measure | None) -> Delta:
-    either = new or old
-    assert either is not None  # noqa: S101 - a key comes from one of the two
-    return Delta(
-        either.where,
-        either.name,
-        either.unit,
-        old.value if old else None,
-        new.value if new else None,
-        _change(old, new),
-    )
+def _delta(key: Key, old: Measure | None, new: Measure | None) -> Delta:
+    where, name, unit, _ = key
+    before, after = old.value if old else None, new.value if new else None
+    return Delta(where, name, unit, before=before, after=after, change=_change(old, new))
 
 
 def _change(old: Measure | None, new: Measure | None) -> Change:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from harness.qualification.words import LINE, shortened
+
 _MEANT = str.maketrans({"|": "\\|", "<": "&lt;", ">": "&gt;", "`": "'", "\n": " ", "\r": " "})
 
 
-def cell(text: object, *, most: int = 300) -> str:
+def cell(text: object, *, most: int = LINE) -> str:
     """Return a text as one cell of a table, cut after ``most`` characters."""
-    whole = str(text)
-    return (whole if len(whole) <= most else f"{whole[: most - 1]}…").translate(_MEANT)
+    return shortened(str(text), most).translate(_MEANT)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:

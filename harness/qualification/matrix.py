@@ -49,8 +49,14 @@ class PromiseLine:
 
     @property
     def kept(self) -> bool:
-        """Whether all its tests passed."""
-        return all(cell.state == TestState.PASSED for cell in self.cells.values())
+        """Whether all its tests that were selected passed."""
+        seen = {state for cell in self.cells.values() for state in cell.counts}
+        return seen <= {str(TestState.PASSED), NOT_SELECTED}
+
+    @property
+    def selected(self) -> bool:
+        """Whether all its tests were selected, wherever it is made."""
+        return all(NOT_SELECTED not in cell.counts for cell in self.cells.values())
 
     @property
     def why(self) -> str:
@@ -108,7 +114,7 @@ def matrix_of(
         seen = _Seen(row.topology, row.promise, state, row.reason)
         tests.setdefault((row.group, row.name), []).append(seen)
     for test in left_out:
-        seen = _Seen(test.topology, test.promise, NOT_SELECTED, NOT_SELECTED)
+        seen = _Seen(test.topology, test.promise, NOT_SELECTED, "")
         tests.setdefault((group_of(test.id), name_of(test.id)), []).append(seen)
     there = {each.topology for line in tests.values() for each in line}
     known_first = [name for name in TOPOLOGY_NAMES if name in there]
@@ -130,5 +136,5 @@ def _cells(seen: Sequence[_Seen], topologies: Sequence[str]) -> dict[str, Cell]:
             counts = Counter(each.state for each in here)
             worst = min(counts, key=WORST_FIRST.index)
             why = dict.fromkeys(each.why for each in here if each.state != TestState.PASSED)
-            cells[name] = Cell(worst, counts, tuple(each for each in why if each))
+            cells[name] = Cell(worst, dict(counts), tuple(each for each in why if each))
     return cells

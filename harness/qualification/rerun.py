@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.qualification.rows import ResultRow
 from harness.topology_names import TOPOLOGY_NAMES
@@ -16,12 +16,15 @@ _WORD = re.compile(r"[\w:+\-.\[\]/\\]+")
 """What ``-k`` takes for one word."""
 
 
-def rerun_command(command: str, row: ResultRow) -> str:
+def rerun_command(command: str, row: ResultRow, environment: Mapping[str, str]) -> str:
     """Return the shell command that asks one test again, and what it depends on.
 
-    A parameter that ``-k`` cannot say is left out: then all variants of the test run.
+    ``environment`` are the settings that the run had from variables. A parameter that ``-k`` cannot
+    say is left out: then all variants of the test run.
     """
-    return shlex.join([*_kept(shlex.split(command)), "-k", selection_of(row)])
+    variables = [f"{name}={shlex.quote(value)}" for name, value in environment.items()]
+    again = shlex.join([*_kept(shlex.split(command)), "-k", selection_of(row)])
+    return " ".join([*variables, again])
 
 
 def selection_of(row: ResultRow) -> str:
@@ -37,7 +40,8 @@ def _on(topology: str) -> list[str]:
     if topology not in TOPOLOGY_NAMES:
         return []
     longer = [name for name in TOPOLOGY_NAMES if topology in name and name != topology]
-    return [topology, *(f"not {name}" for name in longer)]
+    needed = [name for name in longer if not any(o in name and o != name for o in longer)]
+    return [topology, *(f"not {name}" for name in needed)]
 
 
 def _kept(words: Sequence[str]) -> list[str]:

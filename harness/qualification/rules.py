@@ -15,14 +15,12 @@ from harness.qualification.rows import FAILING, ResultRow
 from harness.qualification.saved import SavedRun
 from harness.qualification.selection import SELECTION_FILE
 from harness.qualification.skips import accepted
+from harness.qualification.words import shortened
 from harness.verdict import SEVERITY
 from harness.verdict_file import NONE_SEEN, emulated_by
 
 KINDS = ("agg", "disagg")
 """Marks of the two kinds of promises that a release needs; each has its folder below ``tests``."""
-
-NEVER_NEEDED = "cycles"
-"""The stage of tests that only ``--cycles`` makes."""
 
 _CLASS = re.compile(r"\[([A-Z]+)\]")
 
@@ -100,7 +98,7 @@ def failures(saved: SavedRun, rows: Sequence[ResultRow], known: KnownIssues) -> 
     """Ask whether no test failed, but for known issues, and the run itself met no error."""
     failing = [row for row in rows if row.outcome in FAILING and row.id not in known.by_test]
     classes = [_class(row.verdict_class) for row in failing]
-    wrong = [f"{row.verdict_class} {row.id}: {row.reason}" for row in failing]
+    wrong = [f"{row.verdict_class} {row.id}: {shortened(row.reason)}" for row in failing]
     error = str(saved.verdict.get("error") or "")
     if error:
         found = _CLASS.search(error)
@@ -143,11 +141,7 @@ def asked(saved: SavedRun, rows: Sequence[ResultRow], kinds: Sequence[str]) -> R
         for kind in kinds
         if not saved.selection.covers(f"tests/{kind}")
     ]
-    left = [
-        test
-        for test in saved.selection.left_out
-        if set(test.marks) & set(kinds) and test.stage != NEVER_NEEDED
-    ]
+    left = [test for test in saved.selection.needed if set(test.marks) & set(kinds)]
     count = Counter(test.topology for test in left)
     wrong += [f"left out by selection: {count[name]} tests of {name}" for name in count]
     return _rule("promises asked", wrong, f"all {len(rows)} tests of {' and '.join(kinds)}")
@@ -162,7 +156,7 @@ def ran(rows: Sequence[ResultRow]) -> Rule:
     missing = [row for row in rows if row.outcome in {TestState.NOT_RUN, TestState.NEVER_RAN}]
     causes = Counter((row.outcome, row.reason) for row in missing)
     wrong = [
-        f"{tests} {outcome}{': ' if reason else ''}{reason}"
+        f"{tests} {outcome}{': ' if reason else ''}{shortened(reason)}"
         for (outcome, reason), tests in causes.items()
     ]
     passed = sum(row.outcome is TestState.PASSED for row in rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from harness.verdict_file import (
     verdict_json,
 )
 
-TRACES = (VERDICT_FILE, PLANNED_FILE, JOURNAL_FILE, "settings.json", FACTS_FILE, "plan.json")
+SETTINGS_FILE = "settings.json"
+TRACES = (VERDICT_FILE, PLANNED_FILE, JOURNAL_FILE, SETTINGS_FILE, FACTS_FILE, "plan.json")
 """Files of which any makes a folder a run's directory, however little is left of it."""
 
 NO_RESULTS = "no results: neither a list of its tests nor a verdict can be read"
@@ -34,7 +35,8 @@ class SavedRun:
     """One run as its files tell of it.
 
     ``verdict`` has the members of ``verdict.json``; ``selection`` is ``None`` where the run did not
-    keep it; ``problems`` says what is missing, damaged or of another run, a line each.
+    keep it; ``environment`` are the settings that came from variables; ``problems`` says what is
+    missing, damaged or of another run, a line each.
     """
 
     path: Path
@@ -43,6 +45,7 @@ class SavedRun:
     facts: Mapping[str, str]
     measures: tuple[Measure, ...] = ()
     selection: Selection | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
     @property
@@ -96,6 +99,7 @@ def saved_run(run_dir: Path) -> SavedRun:
         {str(name): str(value) for name, value in facts.items()},
         measures or (),
         read_selection(run_dir / SELECTION_FILE),
+        _environment(read_object(run_dir / SETTINGS_FILE)),
         (*damaged, *problems_of(run_dir, verdict, judged, facts=facts)),
     )
 
@@ -105,6 +109,18 @@ def _without_results(run_dir: Path) -> dict[str, Any]:
     nothing = JudgedRun((), first_at=0.0, last_at=0.0)
     told = verdict_json(nothing, read_object(run_dir / FACTS_FILE), run_dir)
     return {**told, "counts": counts_json(nothing.counts), "error": f"{NO_RESULTS} in {run_dir}"}
+
+
+def _environment(told: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings that the run had from variables of its shell, by variable."""
+    settings, sources = told.get("settings"), told.get("sources")
+    if not isinstance(settings, dict) or not isinstance(sources, dict):
+        return {}
+    return {
+        name.upper(): str(settings.get(name))
+        for name, source in sources.items()
+        if source == f"environment variable {name.upper()}"
+    }
 
 
 def _measures(path: Path) -> tuple[Measure, ...] | None:

@@ -15,6 +15,9 @@ from typing import Any
 
 from harness.planned import PlannedTest
 
+OPTIONAL_STAGE = "cycles"
+"""The stage of tests that only ``--cycles`` makes."""
+
 SELECTION_FILE = "selection.json"
 
 
@@ -31,6 +34,11 @@ class Selection:
         wanted = PurePosixPath(folder)
         above = {wanted.as_posix(), *(each.as_posix() for each in wanted.parents)}
         return not self.ignored and bool(above & set(self.collected_from))
+
+    @property
+    def needed(self) -> tuple[PlannedTest, ...]:
+        """The tests that were left out, but for those that only an option makes."""
+        return tuple(test for test in self.left_out if test.stage != OPTIONAL_STAGE)
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of ``selection.json``."""

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 
 from harness.errors import VerdictClass
 from harness.judge_run import TestState
-from harness.qualification.comparison import Comparison
+from harness.qualification.comparison import Comparison, folded_changes
 from harness.qualification.deltas import shown
 from harness.qualification.markdown import cell, folded, section, table
 from harness.qualification.matrix import Matrix, PromiseLine
 from harness.qualification.rerun import rerun_command
 from harness.qualification.rows import FAILING, ResultRow
+from harness.qualification.saved import SavedRun
 from harness.qualification.written import Decided
 from harness.verdict import verdict_line
 from harness.verdict_file import counts_of
@@ -34,7 +35,7 @@ def summary(decided: Decided, comparison: Comparison | None = None) -> str:
         *_head(decided),
         *section("Gate", _gate(decided)),
         *section("What was tested", _facts(decided)),
-        *section("Failures", _failures(failing, decided.saved.facts.get("command", ""))),
+        *section("Failures", _failures(failing, decided.saved)),
         *section("Known issues", _known(decided)),
         *section("Since the last run", _since(comparison)),
         *section("Not run", _by_reason(decided.rows, TestState.NOT_RUN, TestState.NEVER_RAN)),
@@ -92,13 +93,15 @@ def _facts(decided: Decided) -> Iterator[str]:
     return table(("fact", "value"), told) if told else iter(())
 
 
-def _failures(failing: list[ResultRow], command: str) -> Iterator[str]:
+def _failures(failing: list[ResultRow], saved: SavedRun) -> Iterator[str]:
+    command = saved.facts.get("command", "")
     for row in failing[:FAILURES_SHOWN]:
         cause = f" ({row.cause_id})" if row.cause_id else ""
         yield f"- **{row.verdict_class}** `{cell(row.id)}` on {cell(row.topology)}"
         yield f"  - first cause{cause}: {cell(row.reason, most=600)}"
         if command:
-            yield from ("", "    ```bash", f"    {rerun_command(command, row)}", "    ```", "")
+            again = rerun_command(command, row, saved.environment)
+            yield from ("", "    ```bash", f"    {again}", "    ```", "")
     if len(failing) > FAILURES_SHOWN:
         yield f"- and {len(failing) - FAILURES_SHOWN} more: results.csv"
 
@@ -122,9 +125,10 @@ def _since(comparison: Comparison | None) -> Iterator[str]:
     for name, (old, new) in comparison.facts.items():
         yield f"- {cell(name)}: {cell(old or '-')} → {cell(new or '-')}"
     for name, tests in comparison.parts.items():
-        yield from (f"- {name}: {cell(each)}" for each in tests[:FAILURES_SHOWN])
-        if len(tests) > FAILURES_SHOWN:
-            yield f"- {name}: and {len(tests) - FAILURES_SHOWN} more"
+        lines = list(folded_changes(tests))
+        yield from (f"- {name}: {cell(line, most=600)}" for line in lines[:FAILURES_SHOWN])
+        if len(lines) > FAILURES_SHOWN:
+            yield f"- {name}: and {len(lines) - FAILURES_SHOWN} more"
     figures = [str(each) for each in shown(comparison.figures)]
     yield from folded(f"{len(figures)} figures changed", (f"- {cell(each)}" for each in figures))
 
@@ -153,7 +157,10 @@ def _matrix(matrix: Matrix) -> Iterator[str]:
     if open_:
         yield from table((*head, "why"), ((*_cells(line, matrix), line.why) for line in open_))
     else:
-        yield "Every promise was kept wherever it is made."
+        yield "Every promise that was asked was kept."
+    left_out = sum(not line.selected for line in matrix.lines)
+    if left_out:
+        yield from ("", f"{left_out} promises were left out by selection on some topology.")
     rows = [_cells(line, matrix) for line in matrix.lines]
     yield from folded(f"all {len(rows)} promises", table(head, rows))
 

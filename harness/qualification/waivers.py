@@ -95,10 +95,14 @@ def read_waivers(path: Path) -> tuple[Waiver, ...]:
     try:
         text = path.read_text(encoding="utf-8")
         root, told = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as broken:
+    except yaml.MarkedYAMLError as broken:
+        line = broken.problem_mark.line + 1 if broken.problem_mark else 1
         raise SettingsError(
-            f"{path}: cannot be read as YAML: {' '.join(str(broken).split())}"
+            f"{path}:{line}: cannot be read as YAML: {broken.problem} (a text with `: ` or `#` "
+            "needs quotes)"
         ) from None
+    except (OSError, ValueError, yaml.YAMLError) as broken:
+        raise SettingsError(f"{path}: cannot be read: {' '.join(str(broken).split())}") from None
     if told is None:
         return ()
     if not isinstance(told, list) or not isinstance(root, yaml.SequenceNode):

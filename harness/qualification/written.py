@@ -44,7 +44,7 @@ def decide(
     """Judge a saved run by the known issues of a file, on a day (UTC; default: this one)."""
     rows = rows_of(saved)
     known = known_on(today or datetime.now(timezone.utc).date(), rows, known_issues)
-    left_out = saved.selection.left_out if saved.selection else ()
+    left_out = saved.selection.needed if saved.selection else ()
     return Decided(
         saved,
         rows,

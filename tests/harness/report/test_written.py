@@ -31,6 +31,38 @@ def test_a_run_leaves_its_verdict_by_the_schema_and_all_that_follows(tmp_path: P
     assert line["topologies"]["agg"]["state"] == "not selected"
 
 
+OTHERS = """
+import pytest
+
+pytestmark = pytest.mark.agg
+
+
+@pytest.mark.topology("agg")
+def test_skipped():
+    pytest.skip("n is not declared")
+
+
+@pytest.mark.topology("attached")
+def test_of_another_server():
+    pass
+"""
+
+
+def test_what_was_skipped_is_in_the_verdict_and_what_endpoint_has_was_not_left_out(
+    tmp_path: Path,
+) -> None:
+    others = tmp_path / "tests" / "test_others.py"
+    others.parent.mkdir()
+    others.write_text(OTHERS, encoding="utf-8")
+    done = run_tiny(others.parent, str(others), run_dir=tmp_path / "run")
+
+    assert done.read("verdict.json")["skipped"] == {
+        "test_others.py::test_skipped": "n is not declared"
+    }
+    assert done.read("selection.json")["left_out"] == []
+    assert read_saved(done.run_dir).problems == ()
+
+
 def test_a_terminated_run_says_the_same_in_its_verdict_and_its_journal(tmp_path: Path) -> None:
     done = run_tiny(tmp_path / "tests", way="terminate", place="call", run_dir=tmp_path / "run")
 

@@ -127,6 +127,13 @@ def test_a_failure_that_one_file_alone_has_is_told(say: Say, tmp_path: Path) -> 
     assert f"they differ in the failure of {AGG.id}" in say("verdict", run)[1]
 
 
+def test_another_number_of_passed_tests_is_told(say: Say, tmp_path: Path) -> None:
+    counts = dict.fromkeys(("failed", "not_run", "skipped", "interrupted", "never_ran"), 0)
+    run = Run(verdict={"counts": {**counts, "passed": 5}}).write(tmp_path)
+
+    assert "do not tell the same: 5 and 2 tests passed" in say("verdict", run)[1]
+
+
 def test_an_unknown_topology_is_named_with_those_that_are_known(say: Say, tmp_path: Path) -> None:
     tests = [AGG, DISAGG, ended(AGG, "passed")]
     run = Run(tests).write(tmp_path)

@@ -66,6 +66,24 @@ def test_a_regression_is_told_with_classes_and_cause(tmp_path: Path) -> None:
     assert lines[-1] == "regressed (1 regressed)"
 
 
+def test_what_could_not_be_asked_is_counted_by_its_cause(tmp_path: Path) -> None:
+    why = "agg is not there: cause-1: Hang"
+    after = Run([ended(AGG, "not run", why), ended(DISAGG, "not run", why)])
+    found = compared(tmp_path, Run(), after)
+
+    assert list(found.lines())[1:] == [
+        f"regressed: 2 tests, passed -> not run: {why}",
+        "regressed (2 regressed)",
+    ]
+
+
+def test_a_long_reason_is_cut_in_the_text_and_whole_in_the_data(tmp_path: Path) -> None:
+    found = compared(tmp_path, Run([AGG]), Run([ended(AGG, "FAIL", "x" * 999)]))
+
+    assert max(map(len, found.lines())) < 500
+    assert found.as_json()["tests"]["regressed"][0]["reason"] == "x" * 999
+
+
 def test_what_the_runs_were_of_is_compared(tmp_path: Path) -> None:
     other: Mapping[str, str] = {**FACTS, "image": "/images/two.sqsh", "job": "9", "command": "x"}
     found = compared(tmp_path, Run(), Run(facts=other))

@@ -63,6 +63,16 @@ def test_a_corrupt_line_is_told_and_never_lost(file: Path, line: str) -> None:
     assert line in file.read_text(encoding="utf-8")
 
 
+def test_a_whole_line_of_another_schema_is_left_out(file: Path) -> None:
+    append(file, past("a"))
+    text = file.read_text(encoding="utf-8").replace('"schema":1', '"schema":2')
+    file.write_text(text, encoding="utf-8")
+    found = read_history(file)
+
+    assert found.runs == ()
+    assert "schema 2, not 1" in found.faults[0]
+
+
 def test_a_torn_last_line_is_not_joined_to_the_next(file: Path) -> None:
     append(file, past("a"))
     whole = file.read_text(encoding="utf-8")

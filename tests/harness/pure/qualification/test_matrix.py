@@ -46,6 +46,7 @@ def test_what_was_not_selected_is_in_the_matrix(tmp_path: Path) -> None:
     [line] = matrix_of(rows, left_out=[out]).lines
 
     assert str(line.cells["disagg"]) == "not selected"
+    assert (line.kept, line.selected) == (True, False)
 
 
 def test_a_known_failure_is_shown_as_known(tmp_path: Path) -> None:

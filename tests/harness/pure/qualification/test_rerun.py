@@ -52,12 +52,19 @@ def test_the_suite_selects_one_test(test: str, topology: str) -> None:
 
 def test_the_command_of_the_run_is_kept_but_for_its_own_selection_and_folder() -> None:
     command = "pytest -m 'agg or disagg' -k 'not x' --nodes 8 --run-dir /a --junitxml=b --site c"
-    again = shlex.split(rerun_command(command, row(REPLICAS, "agg-replicas")))
+    again = shlex.split(rerun_command(command, row(REPLICAS, "agg-replicas"), {}))
 
     assert again == [
         "pytest", "-m", "agg or disagg", "--nodes", "8", "--site", "c", "-k",
         "TestShutdown and test_no_step_is_left[agg-replicas] and agg-replicas",
     ]  # fmt: skip
+
+
+def test_settings_that_came_from_variables_stand_before_the_command() -> None:
+    variables = {"NUM_NODES": "1", "IMAGE": "/a b.sqsh"}
+    again = rerun_command("pytest -m agg", row("a.py::test_b", ""), variables)
+
+    assert again == "NUM_NODES=1 IMAGE='/a b.sqsh' pytest -m agg -k test_b"
 
 
 @pytest.mark.parametrize("parameter", ["Once upon a time", json.dumps("\u6771"), "def f(n):\\n"])

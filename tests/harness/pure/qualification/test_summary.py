@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from harness.qualification.comparison import compare
@@ -60,7 +61,7 @@ def test_a_failure_has_its_class_first_cause_and_the_command_to_repeat_it(tmp_pa
     assert "first cause (cause-3): Hang [FAIL]: no answer for 9 s" in text
     assert (
         "pytest -m 'agg or disagg' --nodes 8 -k "
-        "'TestForms and test_chat[a-stream] and agg and not agg-replicas and not disagg"
+        "'TestForms and test_chat[a-stream] and agg and not agg-replicas and not disagg'"
     ) in text
 
 
@@ -92,6 +93,24 @@ def test_the_matrix_shows_what_was_not_kept_and_why(tmp_path: Path) -> None:
     assert "| serving | A chat is answered. | failed | passed | no [DONE] |" in part(
         text, "Promises by topology"
     )
+
+
+def test_the_command_has_the_settings_that_came_from_variables(tmp_path: Path) -> None:
+    told = {
+        "settings": {"num_nodes": 1, "image": "/a"},
+        "sources": {"num_nodes": "environment variable NUM_NODES", "image": "site.yaml:3"},
+    }
+    run = Run([ended(AGG, "FAIL", "x")], files={"settings.json": json.dumps(told)})
+
+    assert "    NUM_NODES=1 pytest -m" in part(page(tmp_path, run), "Failures")
+
+
+def test_what_was_left_out_is_counted_and_hides_no_failure(tmp_path: Path) -> None:
+    run = Run([ended(AGG, "FAIL", "no [DONE]")], left_out=[DISAGG])
+    text = part(page(tmp_path, run), "Promises by topology")
+
+    assert "| serving | A chat is answered. | failed | not selected | no [DONE] |" in text
+    assert "1 promises were left out by selection on some topology." in text
 
 
 def test_figures_have_units_and_limits(tmp_path: Path) -> None:

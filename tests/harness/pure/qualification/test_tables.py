@@ -49,6 +49,13 @@ def test_without_a_diagnosis_the_line_that_names_the_error_is_the_cause(tmp_path
     assert second["cause"] == "n is not declared"
 
 
+def test_what_another_run_said_of_a_test_is_not_taken_for_this_ones(tmp_path: Path) -> None:
+    others = {"run_id": "run-b", "failures": {AGG.id: {"class": "FAIL", "message": "of run b"}}}
+    run = Run([ended(AGG, "FAIL", "of run a")], verdict=others).write(tmp_path)
+
+    assert [row.reason for row in rows_of(saved_run(run))] == ["of run a"]
+
+
 def test_no_text_is_taken_for_a_formula(tmp_path: Path) -> None:
     first, _ = results(tmp_path, ("FAIL", '=HYPERLINK("x")'), ("passed", ""))
 

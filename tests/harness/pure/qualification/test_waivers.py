@@ -70,6 +70,13 @@ def test_what_is_no_list_is_refused_with_the_file(file: Path, text: str) -> None
         read(file, text)
 
 
+def test_words_that_are_no_yaml_are_named_with_their_line(file: Path) -> None:
+    with pytest.raises(
+        SettingsError, match=r"known\.yaml:2: cannot be read as YAML.* needs quotes"
+    ):
+        read(file, "- test: a\n  message: exit code: 3\n")
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none\.yaml"):
         read_waivers(tmp_path / "none.yaml")
