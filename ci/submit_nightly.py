@@ -32,8 +32,8 @@ PARSABLE = re.compile(r"(?P<job>\d+)(;\S+)?")
 """What `sbatch --parsable` prints: the job's id, and the cluster where Slurm has several."""
 
 PUBLISHED = (
-    "report.html", "verdict.json", "junit.xml", SUMMARY_FILE,
-    "measures.json", "facts.json", NIGHT_FILE,
+    "report.html", SUMMARY_FILE, "verdict.json", "gate.json", "junit.xml", "results.csv",
+    "metrics.csv", "matrix.json", "measures.json", "facts.json", NIGHT_FILE,
 )  # fmt: skip
 """What is copied for the job's page. The whole run stays in the archive."""
 

@@ -204,7 +204,8 @@ def test_what_is_published_is_the_archive_s(four: Four) -> None:
     [night] = four.passed.nights
 
     names = {each.name for each in four.published.iterdir()}
-    assert {"report.html", "verdict.json", "junit.xml", "summary.md", "nightly.json"} <= names
+    wanted = {"report.html", "summary.md", "verdict.json", "gate.json", "junit.xml", "nightly.json"}
+    assert wanted <= names
     for name in names:
         assert (four.published / name).read_bytes() == (night.folder / name).read_bytes()
     assert read_text(Path(f"{four.published}-page.md")) == read_text(night.folder / "summary.md")
