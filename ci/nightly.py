@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ci.after_night import Aftermath, clear_away
 from ci.nights import Night, drop, folder_name, read_nights, to_drop
+from ci.own_code import with_own_code
 from ci.slurm_jobs import job_is_there
 from ci.stages import Stages, Stopped
 from reports.facts import read_verdict
@@ -189,4 +190,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(with_own_code(main, sys.argv[1:]))

@@ -15,10 +15,11 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ci.nights import NIGHT_FILE, SUMMARY_FILE, Night, read_nights
+from ci.own_code import with_own_code
 from ci.slurm_jobs import wait_gone
 from ci.stages import Stages, Stopped
 from harness.errors import VerdictClass
@@ -27,6 +28,9 @@ from harness.verdict import EXIT_CODES
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = "ci/nightly.sbatch"
 INVALID = EXIT_CODES[VerdictClass.INVALID]
+
+OF_NO_VERDICT = frozenset(EXIT_CODES.values()) - {0, 1}
+"""Codes by which a batch script may say, without a night, what kept it from making one."""
 
 PARSABLE = re.compile(r"(?P<job>\d+)(;\S+)?")
 """What `sbatch --parsable` prints: the job's id, and the cluster where Slurm has several."""
@@ -60,8 +64,21 @@ class Asked:
     words: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class End:
+    """How the submission ended: the job's id, empty when refused, and sbatch's exit code.
+
+    ``late`` and ``stopped`` say that the end of the job was not waited for.
+    """
+
+    job: str = ""
+    code: int = 0
+    late: bool = False
+    stopped: Stopped | None = None
+
+
 def main(argv: list[str]) -> int:
-    """Return the exit code of the job; 128 + n when stopped by signal n; 14 without a night."""
+    """Return the exit code of the verdict; 128 + n when stopped by signal n; 14 without a night."""
     asked = arguments(argv, os.environ)
     for name in [name for name in os.environ if name.startswith(CI_VARIABLES)]:
         del os.environ[name]
@@ -70,16 +87,31 @@ def main(argv: list[str]) -> int:
         clear(asked.publish)
     os.chdir(ROOT)  # where a batch script starts, and finds the checkout
     before = {night.folder for night in read_nights(asked.archive)}
-    job, code = submit(asked, Stages())
+    end = submit(asked, Stages())
     mine = [
         night for night in read_nights(asked.archive)
-        if night.job == job and night.folder not in before
+        if night.job == end.job and night.folder not in before
     ]  # fmt: skip
-    if not mine:
-        _say(f"INVALID: job {job or '(none)'} left no night in {asked.archive}; exit code {code}")
-        return code or INVALID
-    publish(mine[-1], asked)
+    night = mine[-1] if mine else None
+    if night:
+        publish(night, asked)
+    else:
+        _say(f"job {end.job or '(none)'} left no night in {asked.archive}")
+    code = exit_code_of(end, night)
+    _say(f"exit code {code}")
     return code
+
+
+def exit_code_of(end: End, night: Night | None) -> int:
+    """Return the verdict's code where there is one; no other may look like that of PASS or FAIL.
+
+    A job that Slurm ended (a dead node, a refused submission) has a code of Slurm's, often 1.
+    """
+    if end.stopped is not None or end.late:
+        return INVALID if end.stopped is None else end.stopped.exit_code
+    if night is not None and night.exit_code is not None:
+        return night.exit_code
+    return end.code if end.code in OF_NO_VERDICT else INVALID
 
 
 def arguments(argv: Sequence[str], environ: Mapping[str, str]) -> Asked:
@@ -116,28 +148,31 @@ def arguments(argv: Sequence[str], environ: Mapping[str, str]) -> Asked:
     )
 
 
-def submit(asked: Asked, stages: Stages) -> tuple[str, int]:
-    """Submit the job and wait for its end; return its id, empty when refused, and exit code."""
+def submit(asked: Asked, stages: Stages) -> End:
+    """Submit the job and wait for its end; ask it to end when that is waited for no more."""
     command = ["sbatch", "--parsable", "--wait", *asked.sbatch, SCRIPT, *asked.words]
     _say(shlex.join(command))
-    late = False
     with tempfile.TemporaryDirectory(prefix="submit-") as folder:
         output = Path(folder) / "output"
-        try:
-            done = stages.run("sbatch", command, timeout_s=asked.deadline_s, output=output)
-            code, late = done.exit_code, done.seconds >= asked.deadline_s
-            why = f"not ended within {asked.deadline_s / 3600:g} h" if late else ""
-        except Stopped as stopped:
-            code, why = stopped.exit_code, str(stopped)
+        end = _wait(command, stages, output=output, deadline_s=asked.deadline_s)
         job, words = job_of(output.read_text(encoding="utf-8") if output.exists() else "")
     for line in words:
         print(line, flush=True)
-    if job and why:
+    if job and (end.late or end.stopped):
+        why = end.stopped or f"not ended within {asked.deadline_s / 3600:g} h"
         _say(f"job {job}: {why}: it is asked to end in order")
         _ask_to_end(job, stages)
-    if job and late:
+    if job and end.late:
         wait_gone(job, timeout_s=WIND_DOWN_S)
-    return job, INVALID if late else code
+    return replace(end, job=job)
+
+
+def _wait(command: Sequence[str], stages: Stages, *, output: Path, deadline_s: float) -> End:
+    try:
+        done = stages.run("sbatch", command, timeout_s=deadline_s, output=output)
+    except Stopped as stopped:
+        return End(stopped=stopped)
+    return End(code=done.exit_code, late=done.seconds >= deadline_s)
 
 
 def job_of(said: str) -> tuple[str, list[str]]:
@@ -178,4 +213,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(with_own_code(main, sys.argv[1:]))

@@ -147,7 +147,12 @@ class Four:
 def four(world: World) -> Iterator[Four]:
     """Four nights on the four nodes of the world."""
     with TemporaryDirectory(prefix="nightly-", dir=PROJECT_ROOT / "runs") as folder:
-        yield _four(world, Path(folder))
+        try:
+            yield _four(world, Path(folder))
+        finally:
+            for job in world.jobs():  # of nights that did not end, all on the world's own testbed
+                world.on_node("login", "scancel", job)
+            world.wait_no_job(NIGHT_S)
 
 
 def _four(world: World, folder: Path) -> Four:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from ci.after_night import NO_VERDICT, exit_code_of
-from ci.nightly import Job, NotInJob, arguments, dead
+from ci.nightly import Job, NotInJob, arguments, begin, dead
 from ci.nights import NIGHT_FILE, Night, drop, folder_name, read_nights, to_drop
+from ci.own_code import with_own_code
 
 NOW = datetime(2026, 11, 28, 1, 2, 3, tzinfo=timezone.utc)
 
@@ -195,3 +196,25 @@ def test_a_number_of_nights_that_is_none_is_refused(
         arguments([f"--keep={keep}"], {})
 
     assert f"'{keep}' is not a number of nights (1 or more)" in capsys.readouterr().err
+
+
+def test_an_archive_that_cannot_be_used_is_config_and_no_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+
+    def begin_there(_argv: list[str]) -> int:
+        begin(arguments(["--archive", str(file)], {}), Job("1", 0, 1))
+        return 0
+
+    assert with_own_code(begin_there, []) == 12
+    assert f"{file}" in capsys.readouterr().err
+
+
+def test_an_error_of_our_own_is_harness_and_no_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    def err(_argv: list[str]) -> int:
+        raise KeyError("lost")
+
+    assert with_own_code(err, []) == 15
+    assert "KeyError: 'lost'" in capsys.readouterr().err

@@ -35,15 +35,17 @@ class Pipeline:
 
     folder: Path
 
-    def start(self, *words: str, batch: str = "", **variables: str) -> subprocess.Popen[str]:
-        """Submit a batch script, a piece of shell."""
-        night = Night(self.folder / "archive" / "20261128T010203-4711", "4711", 0, (), 0.0, 0)
+    def start(
+        self, *words: str, batch: str = "", verdict: int | None = 0, **variables: str
+    ) -> subprocess.Popen[str]:
+        """Submit a batch script, a piece of shell, whose night has the exit code ``verdict``."""
+        night = Night(self.archive / "20261128T010203-4711", "4711", 0, (), 0.0, verdict)
         facts = {name: value for name, value in asdict(night).items() if name != "folder"}
         (self.folder / "facts.json").write_text(json.dumps(facts))
         told = {
             "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
             "LOCAL_SLURM": str(self.folder),
-            "NIGHTLY_ARCHIVE": str(self.folder / "archive"),
+            "NIGHTLY_ARCHIVE": str(self.archive),
             "NIGHT": str(night.folder),
             "FACTS": str(self.folder / "facts.json"),
             "BATCH": batch,
@@ -57,11 +59,18 @@ class Pipeline:
             text=True,
         )
 
-    def submit(self, *words: str, batch: str = "", **variables: str) -> tuple[int, str]:
+    def submit(
+        self, *words: str, batch: str = "", verdict: int | None = 0, **variables: str
+    ) -> tuple[int, str]:
         """Submit, wait for the end; return exit code and output."""
-        process = self.start(*words, batch=batch, **variables)
+        process = self.start(*words, batch=batch, verdict=verdict, **variables)
         said, _ = process.communicate(timeout=30)
         return process.returncode, said
+
+    @property
+    def archive(self) -> Path:
+        """Where the nights are."""
+        return self.folder / "archive"
 
     @property
     def published(self) -> Path:
@@ -93,8 +102,25 @@ def test_the_job_s_id_is_found_among_other_words() -> None:
 
 
 @pytest.mark.parametrize("code", [0, 1, 11, 14])
-def test_the_job_s_exit_code_is_passed_on(pipeline: Pipeline, code: int) -> None:
-    assert pipeline.submit(batch=f"{ARCHIVES}; exit {code}")[0] == code
+def test_the_verdict_s_exit_code_is_passed_on(pipeline: Pipeline, code: int) -> None:
+    assert pipeline.submit(batch=f"{ARCHIVES}; exit {code}", verdict=code)[0] == code
+
+
+@pytest.mark.parametrize(
+    ("slurm_s", "code"),
+    [
+        pytest.param(0, 14, id="nothing done"),
+        pytest.param(1, 14, id="a dead node looks like FAIL"),
+        pytest.param(137, 14, id="killed"),
+        pytest.param(12, 12, id="the batch script's own word"),
+        pytest.param(15, 15, id="no checkout"),
+    ],
+)
+def test_a_code_that_is_no_verdict_s_does_not_pass_for_one(
+    pipeline: Pipeline, slurm_s: int, code: int
+) -> None:
+    assert pipeline.submit(batch=f"exit {slurm_s}")[0] == code
+    assert pipeline.submit(batch=f"{ARCHIVES}; exit {slurm_s}", verdict=None)[0] == code
 
 
 def test_the_night_of_this_job_is_published_and_its_summary_shown(pipeline: Pipeline) -> None:
@@ -112,11 +138,16 @@ def test_a_job_that_left_no_night_is_no_pass(pipeline: Pipeline) -> None:
     code, said = pipeline.submit(batch="exit 0")
 
     assert code == 14
-    assert "INVALID: job 4711 left no night in" in said
+    assert "job 4711 left no night in" in said
 
 
 def test_yesterday_s_night_is_not_published_for_a_job_that_left_none(pipeline: Pipeline) -> None:
-    pipeline.submit(batch=ARCHIVES)
+    """Also where Slurm has begun to count its jobs anew."""
+    yesterday = Night(pipeline.archive / "20261127T010203-4711", "4711", 0, (), 0.0, 0)
+    yesterday.folder.mkdir(parents=True)
+    yesterday.write()
+    pipeline.published.mkdir()
+    (pipeline.published / "verdict.json").write_text("yesterday's")
     code, said = pipeline.submit(batch="exit 15")
 
     assert code == 15
@@ -124,10 +155,10 @@ def test_yesterday_s_night_is_not_published_for_a_job_that_left_none(pipeline: P
     assert list(pipeline.published.iterdir()) == []
 
 
-def test_a_refused_submission_ends_with_sbatch_s_code(pipeline: Pipeline) -> None:
+def test_a_refused_submission_proves_nothing(pipeline: Pipeline) -> None:
     code, said = pipeline.submit(REFUSED="invalid partition specified: none")
 
-    assert code == 1
+    assert code == 14
     assert "invalid partition specified" in said
     assert "job (none) left no night" in said
 
@@ -148,7 +179,7 @@ def test_a_cancelled_pipeline_asks_the_job_to_end(
     pipeline.wait_submitted()
     process.send_signal(number)
     said, _ = process.communicate(timeout=30)
-    night = pipeline.folder / "archive" / "20261128T010203-4711" / "nightly.json"
+    night = pipeline.archive / "20261128T010203-4711" / "nightly.json"
 
     assert process.returncode == 128 + number
     assert f"job 4711: stopped by {number.name}" in said
@@ -166,8 +197,13 @@ def test_sbatch_s_options_stand_before_the_script_and_the_night_s_behind(
 
 
 def test_a_pipeline_s_own_variables_do_not_reach_the_job(pipeline: Pipeline) -> None:
-    secrets = {"GITHUB_TOKEN": "planted-1", "CI_JOB_TOKEN": "planted-2", "ACTIONS_X": "planted-3"}
-    pipeline.submit(batch=ARCHIVES, IMAGE="/images/x.sqsh", **secrets)
+    pipeline.submit(
+        batch=ARCHIVES,
+        IMAGE="/images/x.sqsh",
+        GITHUB_TOKEN="planted-1",
+        CI_JOB_TOKEN="planted-2",
+        ACTIONS_RUNTIME_TOKEN="planted-3",
+    )
 
     assert "planted" not in pipeline.submitted
     assert "IMAGE=/images/x.sqsh" in pipeline.submitted.splitlines()
