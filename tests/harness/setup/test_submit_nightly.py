@@ -200,9 +200,9 @@ def test_a_pipeline_s_own_variables_do_not_reach_the_job(pipeline: Pipeline) -> 
     pipeline.submit(
         batch=ARCHIVES,
         IMAGE="/images/x.sqsh",
-        GITHUB_TOKEN="planted-1",
-        CI_JOB_TOKEN="planted-2",
-        ACTIONS_RUNTIME_TOKEN="planted-3",
+        GITHUB_ENV="planted-1",
+        CI_JOB_URL="planted-2",
+        ACTIONS_CACHE_URL="planted-3",
     )
 
     assert "planted" not in pipeline.submitted
