@@ -91,8 +91,9 @@ def main(argv: list[str]) -> int:
         after.settle(replace(earlier, stopped=earlier.stopped or KILLED))
     night = after.settle(_run(night, stages, asked.archive))
     old = to_drop(read_nights(asked.archive), asked.keep)
-    drop(old)
-    _say_end(night, old)
+    for problem in drop(old):
+        _say(problem)
+    _say_end(night, [each for each in old if not each.folder.exists()])
     return night.exit_code or 0
 
 

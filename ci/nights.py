@@ -115,7 +115,12 @@ def to_drop(nights: Sequence[Night], keep: int) -> list[Night]:
     return [night for night in old if night.ended and night is not good]
 
 
-def drop(nights: Sequence[Night]) -> None:
-    """Delete the folders of nights."""
+def drop(nights: Sequence[Night]) -> list[str]:
+    """Delete the folders of nights; return what kept one, in words."""
+    problems = []
     for night in nights:
-        shutil.rmtree(night.folder)
+        try:
+            shutil.rmtree(night.folder)
+        except OSError as kept:
+            problems.append(f"{night.folder} cannot be deleted: {kept.strerror or kept}")
+    return problems

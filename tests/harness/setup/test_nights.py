@@ -78,6 +78,15 @@ def test_nights_beyond_the_kept_ones_are_deleted_oldest_first(tmp_path: Path) ->
     assert days(read_nights(tmp_path)) == [3, 4]
 
 
+def test_a_night_that_cannot_be_deleted_is_told_and_keeps_no_other(tmp_path: Path) -> None:
+    gone, old = night(tmp_path, 1), night(tmp_path, 2)
+    (gone.folder / NIGHT_FILE).unlink()
+    gone.folder.rmdir()
+
+    assert drop([gone, old]) == [f"{gone.folder} cannot be deleted: No such file or directory"]
+    assert read_nights(tmp_path) == []
+
+
 def test_fewer_nights_than_are_kept_all_stay(tmp_path: Path) -> None:
     for day in (1, 2, 3):
         night(tmp_path, day)
