@@ -47,7 +47,8 @@ class Done:
 class Stages:
     """Runs parts; remembers the first request to stop, and starts nothing after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, wind_down_s: float = WIND_DOWN_S) -> None:
+        self._wind_down_s = wind_down_s
         self._stop: Stopped | None = None
         self._interruptible = False
         for number in STOP_SIGNALS:
@@ -77,7 +78,7 @@ class Stages:
         except Stopped as stopped:
             self._interruptible = False
             _hand_on(child, stopped.number)
-            _wait(child, WIND_DOWN_S)
+            _wait(child, self._wind_down_s)
             raise
         finally:
             self._interruptible = False

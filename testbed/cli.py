@@ -28,6 +28,7 @@ TESTBED_FAILED = 125
 INTERRUPTED, TERMINATED = 130, 143
 DESCRIPTION = "A real Slurm cluster on this machine, with emulated GPUs. Needs root."
 REAL = "real"
+SBATCH = "sbatch"
 
 Act = Callable[[argparse.Namespace, StateFolder], int]
 
@@ -115,7 +116,7 @@ def _add_commands(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     }
     for name, help_text in words.items():
         verb = verbs.add_parser(name, help=help_text)
-        verb.add_argument("--nodes", type=int, default=1, metavar="N", help="nodes (default 1)")
+        verb.add_argument("--nodes", type=int, metavar="N", help="nodes (default 1)")
         verb.add_argument("--time", default="04:00:00", help="time limit (default %(default)s)")
         verb.add_argument(
             "--wait", type=int, default=WAIT_S, metavar="S", help="longest wait for free nodes, s"
@@ -149,8 +150,22 @@ def _down(_options: argparse.Namespace, state: StateFolder) -> int:
 
 
 def _run(options: argparse.Namespace, state: StateFolder) -> int:
-    allocation = Allocation(nodes=options.nodes, time=options.time, wait_s=options.wait)
+    if Path(options.command[0]).name == SBATCH:
+        _submit(options, state)
+    nodes = 1 if options.nodes is None else options.nodes
+    allocation = Allocation(nodes=nodes, time=options.time, wait_s=options.wait)
     return run(state, allocation, options.command)
+
+
+def _submit(options: argparse.Namespace, state: StateFolder) -> NoReturn:
+    """Submit a job from the login host: in an allocation it could wait for nodes held by that.
+
+    `--nodes`, if given, is sbatch's then; all else is said in the script or by sbatch's options.
+    """
+    sbatch, *words = options.command
+    nodes = [] if options.nodes is None else [f"--nodes={options.nodes}"]
+    options.host, options.command = LOGIN_NAME, [sbatch, *nodes, *words]
+    _exec(options, state)
 
 
 def _shell(options: argparse.Namespace, state: StateFolder) -> int:

@@ -83,9 +83,14 @@ def owned(run: SuiteRun) -> Owned:
     """Wait for the run's guard to be posted and return who owns the run."""
     owner = run.run_dir / "owner"
     assert wait_until(owner.exists, Deadline.after(RUN_S)), f"no {owner}"
-    run_id, identity = read_owner(run.run_dir)
+    return owner_of(run.run_dir)
+
+
+def owner_of(run_dir: Path) -> Owned:
+    """Return who owns the run of a directory, which says so."""
+    run_id, identity = read_owner(run_dir)
     node, pid, _ = identity.split(":")
-    return Owned(run_id, run_id.split("-")[1], node, pid, run.run_dir)
+    return Owned(run_id, run_id.split("-")[1], node, pid, run_dir)
 
 
 @contextmanager

@@ -103,6 +103,19 @@ def test_the_command_finds_itself_on_the_first_node_of_an_allocation(cluster: Cl
     assert any(line.startswith("SLURM_JOB_ID=") for line in variables)
 
 
+def test_a_batch_job_is_submitted_from_the_login_host_for_as_many_nodes(cluster: Cluster) -> None:
+    """In an allocation of all nodes it would wait for ever for the nodes of that allocation."""
+    batch = ["sbatch", "--parsable", "--output=/dev/null", "--wrap", "exit 7"]
+    done = cluster.run(batch, nodes=SMALL.nodes)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert wait_for(lambda: _no_job(cluster), timeout_s=DEADLINE_S)
+    job = cluster.exec("login", ["scontrol", "show", "job", done.stdout.strip()]).stdout
+
+    assert f"NumNodes={SMALL.nodes}" in job
+    assert "ExitCode=7:0" in job
+    assert "AllocNode:Sid=login:" in job
+
+
 def test_the_callers_environment_comes_along_but_for_another_slurm(cluster: Cluster) -> None:
     outer = {**os.environ, "MINE": "kept", "SLURM_JOB_ID": "999", "SLURM_NNODES": "77"}
     done = subprocess.run(
