@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -169,3 +170,7 @@ def test_the_first_test_of_the_deployment_gets_them(run_dir: Path) -> None:
 
 def test_a_run_without_files_has_nothing_to_show(tmp_path: Path) -> None:
     assert list(attachments(tmp_path, "agg")) == []
+
+
+def test_drawing_leaves_no_importer_that_others_stumble_over() -> None:
+    assert all(hasattr(finder, "find_spec") for finder in sys.meta_path)
