@@ -25,8 +25,8 @@ def step_facts(step: Step, said: Sequence[Fact], layer: Layer) -> list[Fact]:
     """Return all that is known of a step: ``said`` by its logs, and its end if it has ended."""
     step.refresh()
     nodes = {rank: each.node for each in step.launched for rank in each.ranks}
-    placed = [_placed(fact, step, nodes) for fact in said]
-    return [*_with_container(placed, step), *_end(step, layer, at=_told_at(said))]
+    placed = [_of_its_node(_placed(fact, step, nodes), step) for fact in said]
+    return [*placed, *_end(step, layer, at=_told_at(said))]
 
 
 def _placed(fact: Fact, step: Step, nodes: Mapping[int, str]) -> Fact:
@@ -36,30 +36,16 @@ def _placed(fact: Fact, step: Step, nodes: Mapping[int, str]) -> Fact:
         place = replace(place, node=nodes[rank])
     elif len(step.spec.nodes) == 1:
         place = replace(place, node=step.spec.nodes[0])
+    elif fact.name == PYXIS:  # of a task that srun has not announced yet
+        place = replace(place, node=step.planned_node(rank))
     return replace(fact, place=place)
 
 
-def _with_container(facts: Sequence[Fact], step: Step) -> list[Fact]:
-    """Make what Pyxis refused on some nodes alone a matter of those nodes, not of what was asked.
-
-    Pyxis labels its words with a task that srun may not have announced: then the plan has its node.
-    """
-    refused = [_on_planned_node(f, step) if f.name == PYXIS else f for f in facts]
-    bad = {fact.place.node for fact in refused if fact.name == PYXIS} - {""}
-    if not bad or len(bad) >= len(step.spec.nodes):
-        return refused
-    infra = str(VerdictClass.INFRA)
-    return [replace(f, verdict_class=infra) if f.name == PYXIS else f for f in refused]
-
-
-def _on_planned_node(fact: Fact, step: Step) -> Fact:
-    rank = fact.place.rank
-    if fact.place.node or rank is None:
+def _of_its_node(fact: Fact, step: Step) -> Fact:
+    """Make what Pyxis refuses on some nodes alone a matter of those, not of what was asked."""
+    if fact.name != PYXIS or not step.refusing_nodes:
         return fact
-    place = rank // step.spec.tasks_per_node
-    if place >= len(step.spec.nodes):
-        return fact
-    return replace(fact, place=replace(fact.place, node=step.spec.nodes[place]))
+    return replace(fact, verdict_class=str(VerdictClass.INFRA))
 
 
 def _told_at(said: Sequence[Fact]) -> float:

@@ -16,7 +16,6 @@ from harness.diagnosis.signatures import (
     SERVICE_SILENT,
 )
 from harness.diagnosis.slurm_facts import slurm_facts
-from harness.diagnosis.step_facts import step_facts
 from harness.dynamo.discovery import Discovery
 from harness.dynamo.launch import LaunchContext
 from harness.dynamo.pulses import (
@@ -94,16 +93,15 @@ class Lookout:
         self._look = look
         self._suspicion = Suspicion()
         self._services: Services | None = None
-        self._listeners: dict[str, tuple[Watched, Layer]] = {}
+        self._listened: dict[str, Watched] = {}
         self._watch = Watch(self._watched, on_alarm=self._alarmed)
         self._on_alarm = on_alarm
         self._on_broken = on_broken
-        self._clients: list[Http] = []
 
     def listen(self, step: Step, layer: Layer) -> None:
         """Listen to a step that was just started."""
         listener = StepListener(step.name, (step.err, step.out), layer)
-        self._listeners[step.name] = (Watched(step, listener, layer), layer)
+        self._listened[step.name] = Watched(step, listener, layer)
 
     def begin(self) -> None:
         """Begin to watch: the first step runs."""
@@ -113,8 +111,8 @@ class Lookout:
     def services_up(self, services: Services, instance_prefix: str) -> None:
         """Ask etcd and the frontend from now on: they have answered once."""
         self._services = services
-        etcd = self._client(self._context.etcd_url, "etcd")
-        frontend = self._client(self._context.frontend_url, "the frontend")
+        etcd = Http(self._context.etcd_url, server="etcd")
+        frontend = Http(self._context.frontend_url, server="the frontend")
         where = Place(services.step.name, services.step.number, self._context.head_node)
         asks = {
             "etcd": service_answers(etcd, "/version", where),
@@ -133,7 +131,7 @@ class Lookout:
             raise HarnessError("no services are watched yet")
         settings = self._context.settings
         ask = requests_answered(
-            self._client(self._context.frontend_url, "the frontend"),
+            Http(self._context.frontend_url, server="the frontend"),
             settings.model_name,
             live=self._live,
             traffic=self._services.frontend.http.traffic,
@@ -173,22 +171,17 @@ class Lookout:
 
         A rank may say that it cannot go on because another was killed, of which srun tells later.
         """
-        known = self._listeners.get(alarm.place.step)
+        known = self._listened.get(alarm.place.step)
         if known is None or alarm.source is not Source.LOG:
             return
-        step = known[0].step
+        step = known.step
         wait_until(
             lambda: step.exit_code is not None, Deadline.after(SETTLE_S), watch=step.check_alive
         )
 
     def said_since(self, at: float, *, most: int | None = 8) -> list[Fact]:
         """Return the first lines worth a look that the logs got from a moment on, of each rank."""
-        said = [
-            fact
-            for each, layer in self._listeners.values()
-            for fact in step_facts(each.step, each.listener.facts(), layer)
-            if fact.at >= at
-        ]
+        said = [fact for each in self._listened.values() for fact in each.facts() if fact.at >= at]
         return sorted(said, key=lambda fact: fact.at)[:most]
 
     def facts(self) -> list[Fact]:
@@ -199,9 +192,9 @@ class Lookout:
         live = {worker.step.name for worker in self._live()}
         found = [
             fact
-            for name, (each, layer) in self._listeners.items()
-            if layer is Layer.SERVICES or name in live
-            for fact in step_facts(each.step, each.listener.facts(), layer)
+            for name, each in self._listened.items()
+            if each.layer is Layer.SERVICES or name in live
+            for fact in each.facts()
         ]
         alarm = self._watch.alarm
         told = [alarm] if alarm is not None and alarm.name in ALARMS else []
@@ -213,7 +206,7 @@ class Lookout:
         steps = [worker.step.name for worker in self._live()]
         if self._services is not None:
             steps.append(self._services.step.name)
-        return [self._listeners[name][0] for name in steps if name in self._listeners]
+        return [self._listened[name] for name in steps if name in self._listened]
 
     def _ask_slurm(self) -> list[Fact]:
         return slurm_facts(self._slurm, self._nodes)
@@ -223,10 +216,6 @@ class Lookout:
             self._services.frontend.http.traffic.give_up(f"given up: {fact.words}")
             self._services.discovery.http.traffic.give_up(f"given up: {fact.words}")
         self._on_alarm(fact)
-
-    def _client(self, url: str, server: str) -> Http:
-        self._clients.append(Http(url, server=server))
-        return self._clients[-1]
 
     def _add(self, name: str, ask: Ask, *, every_s: float, limit_s: float) -> None:
         self._watch.add(

@@ -155,12 +155,17 @@ class Step:
         _, words = self.container_errors[0]
         text = f"{self.where}: {words} {evidence}"
         hint = "check IMAGE and MOUNTS: they must be readable on every node of the step"
-        bad = {self._planned_node(rank) for rank, _ in self.container_errors} - {""}
-        if bad and len(bad) < len(self.spec.nodes):
+        if bad := self.refusing_nodes:
             return NodeUnfit(f"{fold(bad)} alone refuses the container: {text}", hint=hint)
         return ContainerError(text, hint=hint)
 
-    def _planned_node(self, rank: int | None) -> str:
+    @property
+    def refusing_nodes(self) -> set[str]:
+        """The nodes that refuse the container while others of the step take it; else none."""
+        bad = {self.planned_node(rank) for rank, _ in self.container_errors} - {""}
+        return bad if len(bad) < len(self.spec.nodes) else set()
+
+    def planned_node(self, rank: int | None) -> str:
         """Return the node that a task was planned on: srun may not have announced it yet."""
         place = -1 if rank is None else rank // self.spec.tasks_per_node
         return self.spec.nodes[place] if 0 <= place < len(self.spec.nodes) else ""

@@ -69,7 +69,8 @@ class Pulse:
             except QualificationError:  # what cannot be asked says nothing
                 wrong = []
             except Exception as broken:  # noqa: BLE001 - a pulse that stops would be silent
-                self._on_broken(f"pulse {self._name}: {broken!r}")
+                if not self._stop.is_set():
+                    self._on_broken(f"pulse {self._name}: {broken!r}")
                 wrong = []
             if self._stop.is_set() or rests != self._rests:
                 continue

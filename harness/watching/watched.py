@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from harness.diagnosis.facts import Fact, Layer, Place, Source, Weight
 from harness.diagnosis.listener import StepListener
 from harness.diagnosis.signatures import STEP_ENDED
+from harness.diagnosis.step_facts import step_facts
 from harness.slurm.step import Step
 
 _TOLD_BY_SRUN = re.compile(r"srun: error: \S+: tasks? ")
@@ -22,6 +23,10 @@ class Watched:
     step: Step
     listener: StepListener
     layer: Layer
+
+    def facts(self) -> list[Fact]:
+        """Return all that is known of the step now."""
+        return step_facts(self.step, self.listener.facts(), self.layer)
 
     def ended(self, new: Sequence[Fact]) -> Fact | None:
         """Return the end of the step, or of one of its tasks by srun's word among ``new``."""

@@ -37,7 +37,7 @@ TOKENIZERS = (  # each alone is enough; by the files that TensorRT-LLM and Dynam
 )
 IMEX = "/dev/nvidia-caps-imex-channels"
 PACKAGES = ("ai_dynamo", "tensorrt_llm")
-PYTHONS = ("/usr", "/usr/local", "/opt/*", "/opt/*/*", "/root/*")
+PYTHONS = ("/usr", "/usr/local", "/opt/*", "/opt/*/*")
 CUDA = "/usr/local/cuda/version.json"
 INJECTED = re.compile(r"^(UCX|NCCL|OMPI|NVSHMEM|NIXL)_|^(https?|all|no)_proxy$", re.IGNORECASE)
 PASSWORD = re.compile(r"^(\w+://)?.*@")

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.deadline import Deadline, wait_until
+from harness.dynamo.worker import Worker
 from harness.slurm.client import Slurm
 from harness.slurm.srun import StepSpec
 from harness.slurm.step import Step
+from harness.topology import Role, RoleShape, Topology, place
 
 PROGRAMS = Path(__file__).parent / "local_slurm"
 SAID = Path(__file__).parent.parent / "data" / "slurm"
@@ -72,6 +74,15 @@ class LocalSlurm:
         self.steps.append(step)
         assert wait_until(lambda: step.exit_code is not None, Deadline.after(20))
         return step
+
+
+def launch_worker(
+    slurm: LocalSlurm, task: str, *, role: Role = Role.AGGREGATED, nodes: Sequence[str] = ("node1",)
+) -> Worker:
+    """Launch the only worker of a role, of 4 ranks a node."""
+    shape = RoleShape(role, "/mnt/p.yaml", len(nodes))
+    [placed] = place(Topology("t", 4, (shape,)), nodes, head_node=nodes[0]).workers
+    return Worker(placed, slurm.launch(placed.name, task), eplb_prefix="moe_shared")
 
 
 @contextmanager

@@ -10,8 +10,8 @@ import pytest
 from harness.dynamo.kill import KillReport, kill_worker
 from harness.dynamo.worker import Worker
 from harness.errors import ProductError
-from harness.topology import Role, RoleShape, Topology, place
-from tests.harness.pure.step_kit import DEAF, LocalSlurm, local_slurm
+from harness.topology import Role
+from tests.harness.pure.step_kit import DEAF, LocalSlurm, launch_worker, local_slurm
 
 
 @pytest.fixture
@@ -23,9 +23,7 @@ def slurm(tmp_path: Path) -> Iterator[LocalSlurm]:
 @pytest.fixture
 def worker(slurm: LocalSlurm) -> Worker:
     """A worker of one node that would not hear SIGTERM."""
-    shape = RoleShape(Role.PREFILL, "/mnt/p.yaml", 1)
-    [placed] = place(Topology("t", 4, (shape,)), ["node1"], head_node="node1").workers
-    return Worker(placed, slurm.launch(placed.name, DEAF), eplb_prefix="moe_shared")
+    return launch_worker(slurm, DEAF, role=Role.PREFILL)
 
 
 def test_the_death_is_noticed_and_the_lease_waited_for(slurm: LocalSlurm, worker: Worker) -> None:

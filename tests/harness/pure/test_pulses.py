@@ -26,10 +26,9 @@ from harness.dynamo.pulses import (
 from harness.dynamo.worker import Worker
 from harness.errors import QualificationError
 from harness.http import Http
-from harness.topology import Role, RoleShape, Topology, place
 from harness.traffic import Traffic
 from tests.harness.pure import serving_kit as kit
-from tests.harness.pure.step_kit import UNTIL_TERM, LocalSlurm, local_slurm
+from tests.harness.pure.step_kit import UNTIL_TERM, LocalSlurm, launch_worker, local_slurm
 
 HEAD_NODE = Place("frontend", "7.1", "node1")
 KEY = "v1/instances/dynamo/backend/generate/7d7b"
@@ -45,9 +44,7 @@ def slurm(tmp_path: Path) -> Iterator[LocalSlurm]:
 @pytest.fixture
 def worker(slurm: LocalSlurm) -> Worker:
     """A worker that was seen serving."""
-    shape = RoleShape(Role.AGGREGATED, "/mnt/p.yaml", 1)
-    [placed] = place(Topology("t", 4, (shape,)), ["node1"], head_node="node1").workers
-    worker = Worker(placed, slurm.launch(placed.name, UNTIL_TERM), eplb_prefix="moe_shared")
+    worker = launch_worker(slurm, UNTIL_TERM)
     worker.instance, worker.proved = INSTANCE, True
     return worker
 

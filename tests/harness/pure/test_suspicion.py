@@ -16,9 +16,8 @@ from harness.dynamo.stragglers import stopped_stragglers
 from harness.dynamo.worker import Worker
 from harness.errors import InfraError
 from harness.nodes.snapshot import JobProcess, Snapshot
-from harness.topology import Role, RoleShape, Topology, place
 from tests.harness.pure.fitness_kit import fit_node, nodes
-from tests.harness.pure.step_kit import UNTIL_TERM, LocalSlurm, local_slurm
+from tests.harness.pure.step_kit import UNTIL_TERM, LocalSlurm, launch_worker, local_slurm
 
 ALL_GO_ON = nodes()
 
@@ -46,10 +45,7 @@ def slurm(tmp_path: Path) -> Iterator[LocalSlurm]:
 
 @pytest.fixture
 def worker(slurm: LocalSlurm) -> Worker:
-    shape = RoleShape(Role.AGGREGATED, "/mnt/p.yaml", 2)
-    topology = Topology("t", 4, (shape,))
-    [placed] = place(topology, ["node1", "node2"], head_node="node1").workers
-    worker = Worker(placed, slurm.launch(placed.name, UNTIL_TERM), eplb_prefix="moe_shared")
+    worker = launch_worker(slurm, UNTIL_TERM, nodes=("node1", "node2"))
     worker.step.wait_launched(Deadline.after(20))
     return worker
 

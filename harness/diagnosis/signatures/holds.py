@@ -1,0 +1,10 @@
+"""What rows hold for: releases whose words were seen or read, or who else tells."""
+
+TRTLLM = "TensorRT-LLM 1.0 to 1.3"
+DYNAMO = "Dynamo 0.8 to 1.6"
+CUDA = "CUDA 12 and 13, torch 2.x"
+SLURM = "Slurm 21.08 to 25.05"
+OURS = "start_frontend_services.sh of this project"
+LEADER_LOG = "the fault of rank 0, which only hears of it: read the log of the rank named here"
+BY_SLURM = f"exit codes and states of {SLURM}"
+BY_PROBE = "the node probe"
