@@ -58,8 +58,13 @@ def facts_of(run_dir: Path) -> RunFacts:
         variables["interrupted"] = str(verdict["interrupted"])
     if verdict.get("error"):
         variables["stopped by"] = str(verdict["error"]).splitlines()[0]
+    gate = read_object(run_dir / GATE_FILE)
+    if gate.get("line"):
+        variables["release gate"] = str(gate["line"])
+    # The page shows the first few and hides the rest: what speaks against the run comes before.
+    variables.update(_rules(gate, holding=False))
     variables.update(_left_open(verdict))
-    variables.update(_gate(read_object(run_dir / GATE_FILE)))
+    variables.update(_rules(gate, holding=True))
     return RunFacts(name, variables)
 
 
@@ -76,15 +81,14 @@ def _left_open(verdict: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "never ran", f"{len(never)}, the first: {never[0]}"
 
 
-def _gate(gate: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the rules of the qualification gate with their answers, those that say no first."""
+def _rules(gate: Mapping[str, Any], *, holding: bool) -> Iterator[tuple[str, str]]:
+    """Yield the rules of the qualification gate that say yes, or those that say no, and why."""
     rules = gate.get("rules")
-    if not isinstance(rules, list) or not rules:
-        return
-    yield "release gate", str(gate.get("line") or gate.get("class"))
-    for rule in sorted(rules, key=lambda each: bool(each.get("holds"))):
-        answer = "yes" if rule.get("holds") else f"no [{rule.get('class')}]"
-        yield f"gate: {rule.get('name')}", f"{answer}: {'; '.join(map(str, rule.get('why', ())))}"
+    for rule in rules if isinstance(rules, list) else ():
+        if bool(rule.get("holds")) is holding:
+            answer = "yes" if holding else f"no [{rule.get('class')}]"
+            why = "; ".join(map(str, rule.get("why", ())))
+            yield f"gate: {rule.get('name')}", f"{answer}: {why}"
 
 
 def cut_short(verdict: Mapping[str, Any]) -> bool:

@@ -125,6 +125,20 @@ def test_the_rules_of_the_gate_are_shown_those_that_refuse_first(tmp_path: Path)
     assert shown["release gate"] == "INVALID: refused by engine real"
 
 
+def test_what_speaks_against_a_run_stands_before_what_it_skipped(tmp_path: Path) -> None:
+    run_with(tmp_path, skipped={"t::a": "no aiperf"})
+    rules = [
+        {"name": "finished", "holds": True, "class": "INVALID", "why": ["to its end"]},
+        {"name": "engine real", "holds": False, "class": "INVALID", "why": ["emulated"]},
+    ]
+    gate = {"class": "INVALID", "line": "refused", "rules": rules}
+    (tmp_path / "gate.json").write_text(json.dumps(gate), encoding="utf-8")
+
+    shown = list(facts_of(tmp_path).variables)
+
+    assert shown[-4:] == ["release gate", "gate: engine real", "skipped, and why", "gate: finished"]
+
+
 @pytest.mark.parametrize("gate", ["", "{}", '{"rules": "none"}', "[]"])
 def test_without_a_gate_nothing_is_said_of_it(tmp_path: Path, gate: str) -> None:
     (tmp_path / "gate.json").write_text(gate, encoding="utf-8")
