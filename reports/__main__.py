@@ -20,7 +20,7 @@ def main(argv: list[str]) -> int:
         if asked.install:
             ensure_toolchain(_say)
             return 0
-        report = render(asked.run_dir, _say, history=asked.history)
+        report = render(asked.run_dir, _say, trends=asked.trends, history=asked.history)
     except ReportError as error:
         _complain(error, asked.run_dir)
         return 1
@@ -33,8 +33,12 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m reports", description=__doc__)
     parser.add_argument("run_dir", type=Path, nargs="?", help="a run directory, as runs/latest")
     parser.add_argument(
-        "--history", type=Path, help="a folder that keeps former runs: the report shows trends"
+        "--trends", type=Path, metavar="DIR", help="keeps former runs: the report shows trends"
     )
+    parser.add_argument(
+        "--history", type=Path, metavar="FILE",
+        help="of `python -m harness history`: the report says what changed since earlier runs",
+    )  # fmt: skip
     parser.add_argument("--install", action="store_true", help="only fetch the renderer")
     asked = parser.parse_args(argv)
     if asked.run_dir is None and not asked.install:

@@ -11,10 +11,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from harness.qualification.waivers import Waiver
+
 Result = dict[str, Any]
 
 AGAIN = "again"
 PREFLIGHT = "preflight"
+TEST_LABEL = "dynamo_test"
+"""Label of a result: the id that pytest knows its test by."""
+
 OWN = frozenset({"parentSuite", "suite", "subSuite", "thread"})
 """Labels that are set here."""
 
@@ -38,6 +43,24 @@ def arranged(result: Mapping[str, Any]) -> Result:
     }
     made = [{"name": name, "value": value} for name, value in filed.items() if value]
     return {**result, "name": title(result), "labels": [*kept, *made]}
+
+
+def named(result: Result, test: str) -> Result:
+    """Return a result with pytest's id of its test as a label; as it is where nobody knows it."""
+    if not test:
+        return result
+    label = {"name": TEST_LABEL, "value": test}
+    return {**result, "labels": [*result.get("labels", ()), label]}
+
+
+def claimed(result: Result, known: Waiver | None) -> Result:
+    """Return a result with the link of the known issue that fits it; Allure calls it accepted."""
+    if known is None:
+        return result
+    words = f"known issue: {known.owner}, until {known.expires.isoformat()}"
+    link = {"type": "issue", "name": words, "url": known.link}
+    details = {**result.get("statusDetails", {}), "known": True}
+    return {**result, "links": [*result.get("links", ()), link], "statusDetails": details}
 
 
 def title(result: Mapping[str, Any]) -> str:

@@ -1,12 +1,8 @@
-"""What the report says about the run before anything else.
-
-From ``verdict.json``, and from ``gate.json`` where the qualification gate has been asked.
-"""
+"""What a report is called, and what it says about the run in a word each: from ``verdict.json``."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +14,6 @@ UNFINISHED = "no verdict: the run did not end by itself"
 GOES_ON = "no verdict yet: the run goes on"
 CUT_SHORT = "ended before its end"
 NO_RELEASE = "emulated engine: not a release verdict"
-GATE_FILE = "gate.json"
 
 
 @dataclass(frozen=True)
@@ -58,37 +53,7 @@ def facts_of(run_dir: Path) -> RunFacts:
         variables["interrupted"] = str(verdict["interrupted"])
     if verdict.get("error"):
         variables["stopped by"] = str(verdict["error"]).splitlines()[0]
-    gate = read_object(run_dir / GATE_FILE)
-    if gate.get("line"):
-        variables["release gate"] = str(gate["line"])
-    # The page shows the first few and hides the rest: what speaks against the run comes before.
-    variables.update(_rules(gate, holding=False))
-    variables.update(_left_open(verdict))
-    variables.update(_rules(gate, holding=True))
     return RunFacts(name, variables)
-
-
-def _left_open(verdict: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what did not run, or was skipped, and why; each cause once, with its tests counted."""
-    for kind, told in (("not run", "not_run"), ("skipped", "skipped")):
-        causes = verdict.get(told)
-        counted = Counter(causes.values()) if isinstance(causes, dict) else Counter[str]()
-        for number, (cause, tests) in enumerate(counted.most_common(), start=1):
-            name = f"{kind}, and why" + (f" ({number})" if number > 1 else "")
-            yield name, f"{tests}: {str(cause).splitlines()[0] if cause else 'no reason given'}"
-    never = verdict.get("never_started")
-    if isinstance(never, list) and never:
-        yield "never ran", f"{len(never)}, the first: {never[0]}"
-
-
-def _rules(gate: Mapping[str, Any], *, holding: bool) -> Iterator[tuple[str, str]]:
-    """Yield the rules of the qualification gate that say yes, or those that say no, and why."""
-    rules = gate.get("rules")
-    for rule in rules if isinstance(rules, list) else ():
-        if bool(rule.get("holds")) is holding:
-            answer = "yes" if holding else f"no [{rule.get('class')}]"
-            why = "; ".join(map(str, rule.get("why", ())))
-            yield f"gate: {rule.get('name')}", f"{answer}: {why}"
 
 
 def cut_short(verdict: Mapping[str, Any]) -> bool:

@@ -5,29 +5,30 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from harness.planned import PLANNED_FILE, read_planned
+from harness.qualification.known import KnownIssues
 from harness.verdict_file import FACTS_FILE, read_object
-from reports.arrange import Result, arranged, first_tests
-from reports.deployments import SUFFIX, TEXT, Attachment, attachments
+from reports.arrange import Result, arranged, claimed, first_tests, named
+from reports.deployments import SUFFIX, Attachment, attachments
 from reports.environment import as_properties, block
-from reports.facts import RunFacts
+from reports.identity import identity, key_of
 from reports.metrics import write_metrics
 from reports.missing import PATTERN
 
 ENVIRONMENT = "environment.properties"
 
 
-VERDICT_TEXT = "verdict-attachment.txt"
-GLOBALS = "verdict-globals.json"
-
-
-def prepare(run_dir: Path, results: Path, about: RunFacts) -> None:
+def prepare(run_dir: Path, results: Path, known: KnownIssues) -> None:
     """Change the results in the folder ``results`` in place; the run's own stay as they are.
 
-    ``about`` is what the page begins with. It cuts long values: all of it is attached as a text.
+    ``known`` are the known issues that fit its tests: each is linked where it fits.
     """
-    made: dict[Path, Result] = {
-        file: arranged(read_object(file)) for file in sorted(results.glob(PATTERN))
-    }
+    tests = {key_of(identity(test)): test.id for test in read_planned(run_dir / PLANNED_FILE) or ()}
+    made: dict[Path, Result] = {}
+    for file in sorted(results.glob(PATTERN)):
+        result = read_object(file)
+        test = tests.get(key_of(result), "")
+        made[file] = claimed(named(arranged(result), test), known.by_test.get(test))
     first = first_tests(made.values())
     files = {str(result.get("uuid")): file for file, result in made.items()}
     for deployment, uuid in first.items():
@@ -39,10 +40,6 @@ def prepare(run_dir: Path, results: Path, about: RunFacts) -> None:
     if facts:
         (results / ENVIRONMENT).write_text(as_properties(block(facts)), encoding="utf-8")
     times = [int(each[at]) for each in made.values() for at in ("start", "stop") if at in each]
-    lines = [about.name, "", *(f"{name}: {value}" for name, value in about.variables.items())]
-    (results / VERDICT_TEXT).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    named = {"name": "verdict, and what made it", "source": VERDICT_TEXT, "type": TEXT}
-    (results / GLOBALS).write_text(json.dumps({"attachments": [named]}), encoding="utf-8")
     write_metrics(run_dir, results, start_ms=min(times, default=0), stop_ms=max(times, default=0))
 
 

@@ -1,4 +1,4 @@
-"""The Allure command, installed from its lock file into the cache."""
+"""Allure's modules, installed from its lock file into the cache."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ INSTALL_TIMEOUT_S = 300.0
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A Node and the Allure command to run with it."""
+    """A Node, and the folder of Allure's modules to run with it."""
 
     node: Node
-    allure: Path
+    modules: Path
 
 
 def ensure_toolchain(say: Callable[[str], None]) -> Toolchain:
@@ -36,7 +36,7 @@ def ensure_toolchain(say: Callable[[str], None]) -> Toolchain:
     if not is_whole(home):
         say(f"installing the report renderer into {home}")
         fill(home, lambda draft: _install(node, draft))
-    return Toolchain(node, home / "node_modules" / "allure" / "cli.js")
+    return Toolchain(node, home / "node_modules")
 
 
 def _key() -> str:

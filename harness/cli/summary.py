@@ -1,8 +1,9 @@
 """``python -m harness summary RUN_DIR``: a run in Markdown, for the page of a CI job.
 
 With ``--against`` or ``--history`` the page says what changed since an earlier run: the one that
-is named, or the last one of the history whose directory is still there. Exit code 0 when a page was
-made, whatever the verdict (``verdict`` has its code), 2 when there is no run that is over.
+is named, or of the history the last one and the last that passed, as far as their directories are
+there. Exit code 0 when a page was made, whatever the verdict (``verdict`` has its code), 2 when
+there is no run that is over.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from pathlib import Path
 from harness.cli.verdict import NO_RUN
 from harness.errors import ConfigError
 from harness.facts import suite_commit
-from harness.qualification.comparison import Comparison, compare
+from harness.qualification.earlier import Changes, against, changes
 from harness.qualification.history import read_history
 from harness.qualification.rules import KINDS
-from harness.qualification.saved import SavedRun, read_saved
+from harness.qualification.saved import read_saved
 from harness.qualification.summary import summary
 from harness.qualification.waivers import KNOWN_ISSUES
 from harness.qualification.written import decide
@@ -34,8 +35,13 @@ def main(argv: list[str]) -> int:
         return NO_RUN
     kinds = (options.kind,) if options.kind else KINDS
     decided = decide(saved, known_issues=options.known_issues, commit=suite_commit(), kinds=kinds)
-    before = before or (_last_before(saved, options.history) if options.history else None)
-    page = summary(decided, _compared(before, saved))
+    if before:
+        found = Changes((against(before, saved),))
+    else:
+        found = changes(saved, read_history(options.history)) if options.history else Changes()
+    for problem in found.problems:
+        print(f"problem: {problem}", file=sys.stderr)
+    page = summary(decided, found.since)
     if options.output:
         options.output.write_text(page, encoding="utf-8")
     else:
@@ -48,28 +54,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("run_dir", type=Path, help="a run directory, as runs/latest")
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
     parser.add_argument("--against", type=Path, metavar="RUN_DIR", help="compare with this run")
-    parser.add_argument("--history", type=Path, metavar="FILE", help="compare with its last run")
+    parser.add_argument("--history", type=Path, metavar="FILE", help="compare with its last runs")
     parser.add_argument("--kind", choices=KINDS, help="the one kind that the release needs")
     parser.add_argument("--known-issues", type=Path, default=KNOWN_ISSUES, metavar="FILE")
     return parser.parse_args(argv)
-
-
-def _compared(before: SavedRun | None, saved: SavedRun) -> Comparison | None:
-    return compare(before, saved) if before else None
-
-
-def _last_before(saved: SavedRun, history: Path) -> SavedRun | None:
-    """Return the last earlier run of the same topologies whose directory still stands."""
-    found = read_history(history)
-    for fault in found.faults:
-        print(f"problem: {fault}", file=sys.stderr)
-    for past in reversed(found.runs):
-        if past.run_id == saved.run_id or past.at >= saved.judged.first_at:
-            continue
-        if set(past.topologies) != {end.planned.topology for end in saved.judged.ends}:
-            continue
-        try:
-            return read_saved(Path(past.directory))
-        except ConfigError as gone:
-            print(f"problem: run {past.run_id} of the history: {gone.message}", file=sys.stderr)
-    return None

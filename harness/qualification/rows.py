@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.judge_run import TestEnd, TestState
@@ -47,6 +49,25 @@ class ResultRow:
 def rows_of(saved: SavedRun) -> tuple[ResultRow, ...]:
     """Return the rows of a run, in the order of its plan."""
     return tuple(_row(end, saved) for end in saved.judged.ends)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why some tests did not pass, and how many they are."""
+
+    tests: int
+    state: TestState
+    why: str
+
+
+def reasons(rows: Iterable[ResultRow], *states: TestState) -> Iterator[Reason]:
+    """Yield each reason of the tests in some states once, that of most tests first."""
+    found = Counter(
+        (row.outcome, row.cause_id, row.reason) for row in rows if row.outcome in states
+    )
+    for (state, cause_id, reason), tests in found.most_common():
+        named = f"{cause_id}: " if cause_id and cause_id not in reason else ""
+        yield Reason(tests, state, f"{named}{reason or 'the run ended before them'}")
 
 
 def group_of(test: str) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.errors import VerdictClass
 from harness.judge_run import TestState
 from harness.qualification.comparison import Comparison, folded_changes
 from harness.qualification.deltas import shown
+from harness.qualification.earlier import Since
 from harness.qualification.markdown import cell, folded, section, table
 from harness.qualification.matrix import Matrix, PromiseLine
 from harness.qualification.rerun import rerun_command
-from harness.qualification.rows import FAILING, ResultRow
+from harness.qualification.rows import FAILING, ResultRow, reasons
 from harness.qualification.saved import SavedRun
 from harness.qualification.written import Decided
 from harness.verdict import verdict_line
@@ -27,8 +27,8 @@ FACTS_SHOWN = (
 )  # fmt: skip
 
 
-def summary(decided: Decided, comparison: Comparison | None = None) -> str:
-    """Return the page of a run; ``comparison`` is with the run before it."""
+def summary(decided: Decided, since: Sequence[Since] = ()) -> str:
+    """Return the page of a run; ``since`` says what changed since earlier ones."""
     known = [row for row in decided.rows if row.id in decided.known.by_test]
     failing = [row for row in decided.rows if row.outcome in FAILING and row not in known]
     lines = [
@@ -37,7 +37,7 @@ def summary(decided: Decided, comparison: Comparison | None = None) -> str:
         *section("What was tested", _facts(decided)),
         *section("Failures", _failures(failing, decided.saved)),
         *section("Known issues", _known(decided)),
-        *section("Since the last run", _since(comparison)),
+        *(line for each in since for line in section(each.title, _since(each.comparison))),
         *section("Not run", _by_reason(decided.rows, TestState.NOT_RUN, TestState.NEVER_RAN)),
         *section("Skipped, so not proved", _by_reason(decided.rows, TestState.SKIPPED)),
         *section("Key figures", _figures(decided)),
@@ -117,9 +117,7 @@ def _known(decided: Decided) -> Iterator[str]:
     yield from (f"- stale: {cell(each)}" for each in decided.gate.stale)
 
 
-def _since(comparison: Comparison | None) -> Iterator[str]:
-    if comparison is None:
-        return
+def _since(comparison: Comparison) -> Iterator[str]:
     yield f"**{cell(comparison.last_line)}**, against `{cell(comparison.before)}`"
     yield ""
     for name, (old, new) in comparison.facts.items():
@@ -134,12 +132,7 @@ def _since(comparison: Comparison | None) -> Iterator[str]:
 
 
 def _by_reason(rows: Iterable[ResultRow], *states: TestState) -> Iterator[str]:
-    reasons = Counter(
-        (row.outcome, row.cause_id, row.reason) for row in rows if row.outcome in states
-    )
-    for (state, cause_id, reason), tests in reasons.most_common():
-        named = f" ({cause_id})" if cause_id and cause_id not in reason else ""
-        yield f"- {tests} {state}{named}: {cell(reason or 'the run ended before them')}"
+    yield from (f"- {each.tests} {each.state}: {cell(each.why)}" for each in reasons(rows, *states))
 
 
 def _figures(decided: Decided) -> Iterator[str]:

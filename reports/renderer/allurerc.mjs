@@ -15,8 +15,8 @@ export default {
   name: facts.name,
   output: facts.output,
   variables: facts.variables,
-  // A folder of the caller's, for trends over runs. One line a run; three months of nights are enough.
-  ...(facts.history ? { historyPath: facts.history, historyLimit: 100 } : {}),
+  // For trends over runs. One line a run; three months of nights are enough.
+  ...(facts.trends ? { historyPath: facts.trends, historyLimit: 100 } : {}),
   categories: {
     rules: [
       category("interrupted: the run ended while this test ran", says("broken", "interrupted here:")),

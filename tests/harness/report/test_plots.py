@@ -13,10 +13,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness.qualification.known import KnownIssues
 from reports.deployments import attachments, memory_points, plan_of, plots, spans_of
-from reports.facts import RunFacts
 from reports.plots import GREY, STYLE, load_plot
-from reports.prepare import GLOBALS, prepare
+from reports.prepare import prepare
 
 FIT = {GREY, "transparent", "none", *STYLE.colors}
 """Colours that are seen on light and on dark."""
@@ -156,16 +156,12 @@ def test_the_first_test_of_the_deployment_gets_them(run_dir: Path) -> None:
     for name, start in (("b", 2), ("a", 1)):
         told = {"uuid": name, "name": name, "labels": labels, "start": start, "stop": 3}
         (results / f"{name}-result.json").write_text(json.dumps(told), encoding="utf-8")
-    prepare(run_dir, results, RunFacts("INFRA: 1 failed", {"gate: engine real": "no: emulated"}))
+    prepare(run_dir, results, KnownIssues())
     first, second = (json.loads((results / f"{name}-result.json").read_text()) for name in "ab")
 
     assert [each["name"] for each in first["attachments"]][:1] == ["plan of agg"]
     assert all((results / each["source"]).is_file() for each in first["attachments"])
     assert "attachments" not in second
-    [told] = json.loads((results / GLOBALS).read_text(encoding="utf-8"))["attachments"]
-    assert (results / told["source"]).read_text(encoding="utf-8") == (
-        "INFRA: 1 failed\n\ngate: engine real: no: emulated\n"
-    )
 
 
 def test_a_run_without_files_has_nothing_to_show(tmp_path: Path) -> None:

@@ -252,6 +252,33 @@ def test_the_summary_compares_with_the_last_run_of_the_history(say: Say, tmp_pat
     assert "- image: /images/one.sqsh → 2" in text
 
 
+def test_a_bad_run_is_compared_with_the_last_good_one_too(say: Say, tmp_path: Path) -> None:
+    file = tmp_path / "history.jsonl"
+    broken = [ended(AGG, "FAIL", "x"), DISAGG]
+    for run_id, tests, at in (
+        ("run-a", [AGG, DISAGG], 1000.0), ("run-b", broken, 2000.0), ("run-c", broken, 3000.0),
+    ):  # fmt: skip
+        run = Run(tests, run_id=run_id, at=at).write(tmp_path / run_id)
+        say("history", "add", run, "--history", file)
+        code, text = say("summary", run, "--history", file)
+
+    last, good = text.partition("### Since the last good run")[::2]
+    assert code == 0
+    assert "**nothing regressed (1 still failing)**, against `run-b`" in last
+    assert "**regressed (1 regressed)**, against `run-a`" in good
+
+
+def test_after_a_good_run_there_is_one_comparison(say: Say, tmp_path: Path) -> None:
+    file = tmp_path / "history.jsonl"
+    for run_id, at in (("run-a", 1000.0), ("run-b", 2000.0), ("run-c", 3000.0)):
+        run = Run(run_id=run_id, at=at).write(tmp_path / run_id)
+        say("history", "add", run, "--history", file)
+        _, text = say("summary", run, "--history", file)
+
+    assert "**nothing regressed (no test changed)**, against `run-b`" in text
+    assert "last good run" not in text
+
+
 def test_a_history_whose_runs_are_gone_is_no_comparison(say: Say, tmp_path: Path) -> None:
     file = tmp_path / "history.jsonl"
     before = Run(at=1000.0).write(tmp_path / "a")

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from harness.qualification.comparison import compare
+from harness.qualification.earlier import SINCE_LAST, Since
 from harness.qualification.markdown import cell
 from harness.qualification.saved import saved_run
 from harness.qualification.summary import FAILURES_SHOWN, summary
@@ -30,7 +31,7 @@ def page(folder: Path, run: Run, *, known: str = "[]", before: Run | None = None
     saved = saved_run(run.write(folder / "run"))
     decided = decide(saved, known_issues=issues, today=TODAY)
     earlier = saved_run(before.write(folder / "before")) if before else None
-    return summary(decided, compare(earlier, saved) if earlier else None)
+    return summary(decided, [Since(SINCE_LAST, compare(earlier, saved))] if earlier else ())
 
 
 def part(text: str, title: str) -> str:

@@ -21,16 +21,16 @@ RUN = "run"
 
 
 @dataclass(frozen=True)
-class History:
-    """The history while a page is made: Allure works on ``draft``."""
+class Trends:
+    """The trends while a page is made: Allure works on ``draft``."""
 
     folder: Path
     draft: Path
     run: str
 
     @classmethod
-    def read(cls, folder: Path, room: Path, *, run: str, say: Callable[[str], None]) -> History:
-        """Copy the history into ``room``, without this run and without damaged lines.
+    def read(cls, folder: Path, room: Path, *, run: str, say: Callable[[str], None]) -> Trends:
+        """Copy the file into ``room``, without this run and without damaged lines.
 
         Damaged lines are put aside in ``history.damaged``, and said. Raises :class:`ReportError`
         for a folder that cannot be used.
@@ -45,8 +45,10 @@ class History:
                     aside.writelines(f"{line}\n" for line in damaged)
                 say(f"{len(damaged)} damaged lines of {HISTORY_FILE} put into {aside.name}")
         except OSError as error:
-            hint = "name a folder that can be written, or leave --history out"
-            raise ReportError(f"the history {folder} cannot be used: {error}", hint=hint) from error
+            hint = "name a folder that can be written, or leave --trends out"
+            raise ReportError(
+                f"the trends in {folder} cannot be kept: {error}", hint=hint
+            ) from error
         draft = room / HISTORY_FILE
         draft.write_text(
             "".join(f"{line}\n" for line in whole if _run_of(line) != run), encoding="utf-8"
@@ -54,7 +56,7 @@ class History:
         return cls(folder, draft, run)
 
     def keep(self) -> None:
-        """Put the draft, with this run's line, in the place of the history."""
+        """Put the draft, with this run's line, in its place."""
         *former, mine = _lines(self.draft)
         line = json.dumps({**json.loads(mine), RUN: self.run})
         fresh = self.folder / f".{HISTORY_FILE}.{os.getpid()}"

@@ -1,4 +1,4 @@
-"""Three nights in one history: trends, runs rendered twice, a damaged file."""
+"""Three nights in one folder of trends: trends, runs rendered twice, a damaged file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from reports.errors import ReportError
-from reports.history import DAMAGED_FILE, HISTORY_FILE, History
 from reports.render import render
+from reports.trends import DAMAGED_FILE, HISTORY_FILE, Trends
 
 START = 1_795_000_000_000
 
@@ -35,8 +35,8 @@ def night(folder: Path, number: int, *, status: str = "passed", seconds: float =
     return run_dir
 
 
-def runs(history: Path) -> list[str]:
-    lines = (history / HISTORY_FILE).read_text(encoding="utf-8").splitlines()
+def runs(trends: Path) -> list[str]:
+    lines = (trends / HISTORY_FILE).read_text(encoding="utf-8").splitlines()
     return [json.loads(line)["run"] for line in lines]
 
 
@@ -47,14 +47,14 @@ def data_of(page: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_three_nights_show_a_regression_and_a_trend(tmp_path: Path) -> None:
-    history = tmp_path / "history"
-    render(night(tmp_path, 1, seconds=1.0), say=print, history=history)
-    render(night(tmp_path, 2, seconds=2.0), say=print, history=history)
-    third = render(night(tmp_path, 3, status="failed", seconds=5.0), say=print, history=history)
+    trends = tmp_path / "trends"
+    render(night(tmp_path, 1, seconds=1.0), say=print, trends=trends)
+    render(night(tmp_path, 2, seconds=2.0), say=print, trends=trends)
+    third = render(night(tmp_path, 3, status="failed", seconds=5.0), say=print, trends=trends)
     data = data_of(third.read_text(encoding="utf-8"))
     (test,) = [data[name] for name in data if name.startswith("data/test-results/")]
 
-    assert runs(history) == ["night-1", "night-2", "night-3"]
+    assert runs(trends) == ["night-1", "night-2", "night-3"]
     assert [past["status"] for past in test["history"]] == ["passed", "passed"]
     assert test["transition"] == "regressed"
     former = data["widgets/metrics.json"]["history"]
@@ -62,41 +62,41 @@ def test_three_nights_show_a_regression_and_a_trend(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_that_is_rendered_again_is_in_the_history_once(tmp_path: Path) -> None:
-    history = tmp_path / "history"
+def test_a_run_that_is_rendered_again_is_in_the_trends_once(tmp_path: Path) -> None:
+    trends = tmp_path / "trends"
     run_dir = night(tmp_path, 1)
     for _ in range(2):
-        render(run_dir, say=print, history=history)
+        render(run_dir, say=print, trends=trends)
 
-    assert runs(history) == ["night-1"]
+    assert runs(trends) == ["night-1"]
 
 
 def test_damaged_lines_are_put_aside_and_said(tmp_path: Path) -> None:
     whole = json.dumps({"run": "night-1", "testResults": {}})
     (tmp_path / HISTORY_FILE).write_text(f"{whole}\n{{torn\n[]\n", encoding="utf-8")
     said: list[str] = []
-    history = History.read(tmp_path, room(tmp_path), run="night-2", say=said.append)
+    kept = Trends.read(tmp_path, room(tmp_path), run="night-2", say=said.append)
 
-    assert history.draft.read_text(encoding="utf-8") == f"{whole}\n"
+    assert kept.draft.read_text(encoding="utf-8") == f"{whole}\n"
     assert (tmp_path / DAMAGED_FILE).read_text(encoding="utf-8") == "{torn\n[]\n"
     assert "2 damaged lines" in said[0]
 
 
-def test_a_report_that_fails_leaves_the_history_as_it_was(tmp_path: Path) -> None:
+def test_a_report_that_fails_leaves_the_trends_as_they_were(tmp_path: Path) -> None:
     former = json.dumps({"run": "night-1", "testResults": {}}) + "\n"
     (tmp_path / HISTORY_FILE).write_text(former, encoding="utf-8")
-    history = History.read(tmp_path, room(tmp_path), run="night-2", say=print)
-    history.draft.write_text("half", encoding="utf-8")
+    kept = Trends.read(tmp_path, room(tmp_path), run="night-2", say=print)
+    kept.draft.write_text("half", encoding="utf-8")
 
     assert (tmp_path / HISTORY_FILE).read_text(encoding="utf-8") == former
 
 
-def test_a_history_that_is_no_folder_is_told_in_words(tmp_path: Path) -> None:
+def test_a_place_for_trends_that_is_no_folder_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
 
-    with pytest.raises(ReportError, match="cannot be used") as refused:
-        History.read(tmp_path / "file", room(tmp_path), run="r", say=print)
-    assert "leave --history out" in refused.value.hint
+    with pytest.raises(ReportError, match="cannot be kept") as refused:
+        Trends.read(tmp_path / "file", room(tmp_path), run="r", say=print)
+    assert "leave --trends out" in refused.value.hint
 
 
 def room(folder: Path) -> Path:
