@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci.nights import HISTORY_FILE, SUMMARY_FILE, Night
+from ci.nights import HISTORY_FILE, SUMMARY_FILE, TRENDS_FOLDER, Night
 from ci.stages import Stages
 from harness.errors import VerdictClass
 from harness.guard.owner import read_owner
@@ -41,7 +41,7 @@ class Aftermath:
         if told != NO_VERDICT:
             self._summarize(night)
             self._remember(night)
-            self._part("reports", night.folder, timeout_s=REPORT_TIMEOUT_S)
+            self._render(night)
         return ended
 
     def _summarize(self, night: Night) -> None:
@@ -52,6 +52,11 @@ class Aftermath:
     def _remember(self, night: Night) -> None:
         """Append the night to the history."""
         self._harness("history", "add", night.folder, "--history", self._history)
+
+    def _render(self, night: Night) -> None:
+        """Render the report, beside the nights before it."""
+        past = ("--history", self._history, "--trends", self.archive / TRENDS_FOLDER)
+        self._part("reports", night.folder, *past, timeout_s=REPORT_TIMEOUT_S)
 
     @property
     def _history(self) -> Path:

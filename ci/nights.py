@@ -6,6 +6,7 @@
         nightly.json                    what was started, by which job, and how it ended
         report.html  verdict.json  junit.xml  summary.md  allure-results/  logs/  ...
     <archive>/history.jsonl             all nights, one line each, also those that were deleted
+    <archive>/trends/                   what the reports show trends from
     <archive>/latest                    the newest
 
 The run writes where it is kept, so nothing is lost by being copied too late. A start whose
@@ -28,6 +29,7 @@ from typing import Any
 NIGHT_FILE = "nightly.json"
 SUMMARY_FILE = "summary.md"
 HISTORY_FILE = "history.jsonl"
+TRENDS_FOLDER = "trends"
 FOLDER = re.compile(r"\d{8}T\d{6}-(?P<job>\w+)(\.\d+)?")
 PASSED = 0
 

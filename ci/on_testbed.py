@@ -15,12 +15,14 @@ from ci.stages import Done, Stages, Stopped
 from reports.cache import cache_folder
 
 ROOT = Path(__file__).resolve().parent.parent
+RUNS = ROOT / "runs"
 STATE = "/var/lib/dynamo-testbed-make"
 """State folder of the verbs' own testbed, so that one a developer has up is left alone."""
 
 UP_TIMEOUT_S = 180.0
 RUN_TIMEOUT_S = 1800.0
 REPORT_TIMEOUT_S = 600.0
+HISTORY_TIMEOUT_S = 60.0
 DOWN_TIMEOUT_S = 90.0
 
 
@@ -62,7 +64,7 @@ class SuiteRun:
 def new_run_dir(purpose: str) -> Path:
     """Return a folder under ``runs/`` that does not exist yet; ``purpose`` is in its name."""
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
-    return ROOT / "runs" / f"{stamp}-{purpose}-{os.getpid()}"
+    return RUNS / f"{stamp}-{purpose}-{os.getpid()}"
 
 
 def run_suite(job: Job, stages: Stages, *, run_dir: Path, say: Callable[[str], None]) -> SuiteRun:
@@ -130,9 +132,17 @@ class Testbed:
 
 
 def _render(stages: Stages, run_dir: Path) -> None:
-    """Render the report; without one the run keeps its results, and the renderer has said why."""
+    """Render the report beside the runs before it, and add the run to them.
+
+    Without a report the run keeps its results, and the renderer has said why.
+    """
     if run_dir.is_dir():
-        stages.run("report", [sys.executable, "-m", "reports", run_dir], timeout_s=REPORT_TIMEOUT_S)
+        python: list[str | Path] = [sys.executable, "-m"]
+        history = ("--history", RUNS / "history.jsonl")
+        report = [*python, "reports", run_dir, *history, "--trends", RUNS / "trends"]
+        stages.run("report", report, timeout_s=REPORT_TIMEOUT_S)
+        add = [*python, "harness", "history", "add", run_dir, *history]
+        stages.run("history", add, timeout_s=HISTORY_TIMEOUT_S)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from harness.deadline import Deadline, wait_until
@@ -58,20 +58,35 @@ class KvCache:
         wait_until(steady, Deadline.after(SETTLE_S), poll_s=LOOK_S)
         return seen[-1]
 
-    def peak_during(self, work: Callable[[], T]) -> tuple[T, Levels]:
-        """Do some work; return its result, and the highest level of each worker meanwhile."""
-        peak = self.levels()
+    def peak_under(self, work: Callable[[], list[T]], *, above: Levels) -> tuple[list[T], Levels]:
+        """Do some work until it has raised a level; return all results, and the highest levels.
+
+        A round of a fast engine can begin and end between two of the worker's own looks at its
+        blocks. So the work is done again until a level stands above those given, for at most
+        :data:`SETTLE_S` seconds.
+        """
+        peak, results = self.levels(), []
+        deadline = Deadline.after(SETTLE_S)
         with ThreadPoolExecutor(max_workers=1) as pool:
-            running = pool.submit(work)
+            while True:
+                running = pool.submit(work)
+                peak = _highest(peak, self._peak_while(running))
+                results += running.result()
+                if sum(peak.values()) > sum(above.values()) or deadline.expired:
+                    return results, peak
 
-            def done() -> bool:
-                ended = running.done()
-                for name, level in self.levels().items():
-                    peak[name] = max(peak[name], level)
-                return ended
+    def _peak_while(self, running: Future[list[T]]) -> Levels:
+        """Return the highest level of each worker until some work has ended."""
+        peak: Levels = {}
 
-            wait_until(done, Deadline.after(SETTLE_S), poll_s=0.0)
-            return running.result(), peak
+        def done() -> bool:
+            nonlocal peak
+            ended = running.done()
+            peak = _highest(peak, self.levels())
+            return ended
+
+        wait_until(done, Deadline.after(SETTLE_S), poll_s=0.0)
+        return peak
 
     def back_to(self, idle: Levels) -> Levels:
         """Wait until no worker uses more than when idle; return the last levels."""
@@ -94,3 +109,7 @@ class KvCache:
 
     def _roles(self) -> set[Role]:
         return {worker.placement.role for worker in self._deployment.workers}
+
+
+def _highest(one: Levels, other: Levels) -> Levels:
+    return {name: max(one.get(name, 0), other.get(name, 0)) for name in (*one, *other)}

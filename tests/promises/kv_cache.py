@@ -20,8 +20,8 @@ class KvCachePromises:
     ) -> None:
         """Blocks that a request or a transfer held are free again after it (dynamo #4327)."""
         idle = kv_cache.idle()
-        records, peak = kv_cache.peak_during(
-            lambda: chat_many(PROMPT, max_tokens=64, stream=True, clients=16)
+        records, peak = kv_cache.peak_under(
+            lambda: chat_many(PROMPT, max_tokens=64, stream=True, clients=16), above=idle
         )
         after = kv_cache.back_to(idle)
 

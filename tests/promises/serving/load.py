@@ -150,7 +150,9 @@ class LoadPromises:
         """The KV blocks of cancelled streams are free again, on every worker."""
         idle = kv_cache.idle()
         half = [Reading(hang_up_after=HANG_UP_AFTER) if n % 2 else None for n in range(CROWD)]
-        records, peak = kv_cache.peak_during(lambda: _together(endpoint, half, LONG_ANSWER))
+        records, peak = kv_cache.peak_under(
+            lambda: _together(endpoint, half, LONG_ANSWER), above=idle
+        )
         after = kv_cache.back_to(idle)
 
         assert not judge.cancelled(*records[1::2])
