@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.commit import suite_commit
 from harness.deadline import Deadline
 from harness.errors import ConfigError, SettingsError
 from harness.exchange import EndpointUnreachable, Exchange, UnexpectedAnswer
-from harness.facts import suite_commit
 from harness.http import Http
 from harness.measures import Measures
 from harness.once import Once

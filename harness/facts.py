@@ -9,13 +9,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
+from harness.commit import suite_commit
 from harness.dynamo.launch import all_mounts
 from harness.dynamo.plan import Plan
-from harness.errors import InfraError
 from harness.mounts import host_path
 from harness.nodes.snapshot import Snapshot
-from harness.process import run
-from harness.settings import PROJECT_ROOT, Settings
+from harness.settings import Settings
 from harness.slurm.nodelist import fold
 
 UNKNOWN = "unknown"
@@ -104,14 +103,3 @@ def _engine_configs(settings: Settings, plan: Plan) -> dict[str, str]:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         facts[f"engine_config_{file.parent.name}_{file.stem}"] = f"{path} sha256:{digest[:16]}"
     return facts
-
-
-def suite_commit() -> str:
-    """Return the commit of this suite, ``-dirty`` where files differ from it."""
-    try:
-        done = run(
-            ["git", "-C", str(PROJECT_ROOT), "describe", "--always", "--dirty"], timeout_s=10
-        )
-    except InfraError:
-        return "unknown"
-    return done.stdout.strip() or "unknown"

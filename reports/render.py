@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.facts import suite_commit
+from harness.commit import suite_commit
 from harness.qualification.saved import saved_run
 from harness.qualification.waivers import KNOWN_ISSUES
 from harness.qualification.written import decide

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from harness.cli.verdict import NO_RUN
+from harness.commit import suite_commit
 from harness.errors import ConfigError
-from harness.facts import suite_commit
 from harness.qualification.earlier import Changes, against, changes
 from harness.qualification.history import read_history
 from harness.qualification.rules import KINDS

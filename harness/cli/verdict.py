@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.commit import suite_commit
 from harness.errors import ConfigError, VerdictClass
-from harness.facts import suite_commit
 from harness.qualification.rules import KINDS
 from harness.qualification.saved import read_saved
 from harness.qualification.waivers import KNOWN_ISSUES
