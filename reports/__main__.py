@@ -20,7 +20,12 @@ def main(argv: list[str]) -> int:
         if asked.install:
             ensure_toolchain(_say)
             return 0
-        report = render(asked.run_dir, _say, trends=asked.trends, history=asked.history)
+        report = render(
+            asked.run_dir,
+            _say,
+            trends=asked.trends or beside(asked.run_dir, "trends"),
+            history=asked.history or beside(asked.run_dir, "history.jsonl"),
+        )
     except ReportError as error:
         _complain(error, asked.run_dir)
         return 1
@@ -29,15 +34,24 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def beside(run_dir: Path, name: str) -> Path | None:
+    """Return what lies beside a run directory under a name, ``None`` where nothing does."""
+    found = run_dir.resolve().parent / name
+    return found if found.exists() else None
+
+
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m reports", description=__doc__)
     parser.add_argument("run_dir", type=Path, nargs="?", help="a run directory, as runs/latest")
     parser.add_argument(
-        "--trends", type=Path, metavar="DIR", help="keeps former runs: the report shows trends"
-    )
-    parser.add_argument(
         "--history", type=Path, metavar="FILE",
-        help="of `python -m harness history`: the report says what changed since earlier runs",
+        help="of `python -m harness history`: the report says what changed since earlier runs "
+        "(default: history.jsonl beside the run directory, if it is there)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--trends", type=Path, metavar="DIR",
+        help="keeps former runs: the report shows trends (default: trends beside the run "
+        "directory, if it is there)",
     )  # fmt: skip
     parser.add_argument("--install", action="store_true", help="only fetch the renderer")
     asked = parser.parse_args(argv)

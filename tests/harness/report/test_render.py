@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,9 +15,12 @@ from typing import Any
 import pytest
 
 from harness.journal import JOURNAL_FILE, Journal, Outcome
+from harness.qualification.history import append, past_run
+from harness.qualification.saved import saved_run
 from reports.errors import ReportError
 from reports.outside import outside_addresses
 from reports.render import check_inside, render
+from tests.harness.pure.qualification.kit import Run
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULT = {
@@ -232,6 +236,20 @@ def test_without_node_the_results_remain_and_the_way_out_is_named(
     assert f"kept in {run_dir}: verdict.json, allure-results" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (run_dir / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_the_history_beside_the_run_directory_is_compared_with(tmp_path: Path) -> None:
+    history = tmp_path / "history.jsonl"
+    append(history, past_run(saved_run(Run(at=10.0).write(tmp_path / "a"))))
+    (tmp_path / "trends").mkdir()
+    run_dir = Run(run_id="run-b", at=1_795_000_000.0).write(tmp_path / "b")
+    kept = ("HOME", "PATH", "XDG_CACHE_HOME")
+    done = reports(run_dir, **{name: os.environ[name] for name in kept if name in os.environ})
+
+    assert done.returncode == 0, done.stderr
+    assert "against run-a (PASS)" in (run_dir / "report.html").read_text(encoding="utf-8")
+    assert (tmp_path / "trends" / "history.jsonl").is_file()
 
 
 def test_no_directory_named_is_a_question_not_a_traceback() -> None:
