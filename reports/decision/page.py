@@ -28,6 +28,9 @@ TEMPLATE = Path(__file__).parent / "template"
 BESIDE = (VERDICT_FILE, "junit.xml", *WRITTEN, "summary.md", "plan.txt")
 """Files of the run directory that a reader may want next."""
 
+SHOWN = 5
+"""Reasons of a rule, and tests of a cause, that are seen at once; the others are folded."""
+
 DETAILS = ("preflight_",)
 """Beginnings of facts that few ask for."""
 
@@ -60,6 +63,7 @@ def _content(decided: Decided) -> dict[str, Any]:
     found = causes(decided)
     failed = {row.id for cause in found for row in cause.tests}
     return {
+        "shown": SHOWN,
         "saved": saved,
         "gate": decided.gate,
         "rules": sorted(decided.gate.rules, key=lambda rule: rule.holds),

@@ -14,7 +14,7 @@ import pytest
 from harness.qualification.history import append, past_run
 from harness.qualification.saved import saved_run
 from harness.qualification.written import decide
-from reports.decision.page import with_decision
+from reports.decision.page import SHOWN, with_decision
 from reports.decision.past import past_of
 from reports.decision.places import places
 from reports.facts import facts_of
@@ -106,6 +106,14 @@ def test_one_cause_is_told_once_with_the_tests_it_broke(tmp_path: Path) -> None:
     assert f"A chat is answered. agg, failed, {AGG.id}" in failures
     assert f"No step is left. agg, failed, {OTHER.id}" in failures
     assert "pytest -m 'agg or disagg' --nodes 8 -k " in failures
+
+
+def test_of_many_tests_with_one_cause_the_others_are_folded(tmp_path: Path) -> None:
+    many = [T(f"tests/agg/test_a.py::test_{n}", "INFRA", MESSAGE) for n in range(SHOWN + 3)]
+    page = page_of(Run([*many, DISAGG]).write(tmp_path / "run"))
+
+    assert page.count("<summary>and 3 more</summary>") == 2  # of the rule's, and of the cause's
+    assert all(f"agg, failed, {test.id}" in part(page, "failures") for test in many)
 
 
 def test_the_gravest_class_comes_first_and_the_known_failure_last(tmp_path: Path) -> None:
