@@ -23,6 +23,9 @@ TEST_LABEL = "dynamo_test"
 OWN = frozenset({"parentSuite", "suite", "subSuite", "thread"})
 """Labels that are set here."""
 
+NOISE = frozenset({"framework", "language", "package", "tag"})
+"""Labels that say of every test what the run says once, or its id: they make the page large."""
+
 _SENTENCE = re.compile(r"^(.+?[.!?])(?:\s+(?=[A-Z`])|$)", re.DOTALL)
 _PARAMETERS = re.compile(r"\[(.*)\]$", re.DOTALL)
 
@@ -33,7 +36,7 @@ def arranged(result: Mapping[str, Any]) -> Result:
     topology = labels.get("dynamo_topology")
     if not topology:
         return dict(result)
-    kept = [label for label in result["labels"] if label["name"] not in OWN]
+    kept = [label for label in result["labels"] if label["name"] not in OWN | NOISE]
     group, part = group_of(str(result.get("fullName", "")))
     filed = {
         "parentSuite": topology,

@@ -35,7 +35,9 @@ STYLE = Style(
     opacity_hover="1",
     colors=("#2f8fd0", "#e0782f", "#35a06b", "#cf4f8a", "#9a7be0", "#b08d1e", "#d9534f", "#1fa3a3"),
 )
-_ASIDES = re.compile(r"<script\b.*?</script>|<!--.*?-->", re.DOTALL)
+_ASIDES = re.compile(r"<script\b.*?</script>|<!--.*?-->|<desc\b.*?</desc>", re.DOTALL)
+"""What is for pygal's script alone, which is not there."""
+
 WIDTH, HEIGHT = 900, 420
 HIGHEST = 1400
 

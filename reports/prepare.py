@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.planned import PLANNED_FILE, read_planned
@@ -16,6 +17,7 @@ from reports.metrics import write_metrics
 from reports.missing import PATTERN
 
 ENVIRONMENT = "environment.properties"
+LOUD = ("failed", "broken", "unknown")
 
 
 def prepare(run_dir: Path, results: Path, known: KnownIssues) -> None:
@@ -29,6 +31,7 @@ def prepare(run_dir: Path, results: Path, known: KnownIssues) -> None:
         result = read_object(file)
         test = tests.get(key_of(result), "")
         made[file] = claimed(named(arranged(result), test), known.by_test.get(test))
+    drop_quiet_steps(results, made.values())
     first = first_tests(made.values())
     files = {str(result.get("uuid")): file for file, result in made.items()}
     for deployment, uuid in first.items():
@@ -41,6 +44,20 @@ def prepare(run_dir: Path, results: Path, known: KnownIssues) -> None:
         (results / ENVIRONMENT).write_text(as_properties(block(facts)), encoding="utf-8")
     times = [int(each[at]) for each in made.values() for at in ("start", "stop") if at in each]
     write_metrics(run_dir, results, start_ms=min(times, default=0), stop_ms=max(times, default=0))
+
+
+def drop_quiet_steps(results: Path, made: Iterable[Result]) -> None:
+    """Delete the steps of set-up and tear-down where they say nothing: of tests that went well.
+
+    They are most of the files, and more of the page than the tests themselves.
+    """
+    loud = {each.get("uuid") for each in made if each.get("status") in LOUD}
+    for file in results.glob("*-container.json"):
+        container = read_object(file)
+        steps = [*container.get("befores", ()), *container.get("afters", ())]
+        shows = any(step.get("attachments") for step in steps)
+        if not shows and loud.isdisjoint(container.get("children", ())):
+            file.unlink()
 
 
 def _attach(result: Result, attached: list[Attachment], results: Path) -> None:

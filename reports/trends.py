@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reports.errors import ReportError
 
 HISTORY_FILE = "history.jsonl"
 DAMAGED_FILE = "history.damaged"
+RUNS_WITH_TESTS = 3
+"""Runs of which a test's own history is shown; the history of the harness has the others'."""
+
+KEPT = (
+    "id", "historyId", "environment", "status", "start", "stop", "duration", "url", "reportLinks",
+)  # fmt: skip
+"""Members of a test of a former run that its history is drawn from."""
+
 RUN = "run"
 """Member that this module adds to Allure's line: the name of the run directory."""
 
@@ -50,9 +59,8 @@ class Trends:
                 f"the trends in {folder} cannot be kept: {error}", hint=hint
             ) from error
         draft = room / HISTORY_FILE
-        draft.write_text(
-            "".join(f"{line}\n" for line in whole if _run_of(line) != run), encoding="utf-8"
-        )
+        former = [line for line in whole if _run_of(line) != run]
+        draft.write_text("".join(f"{line}\n" for line in thinned(former)), encoding="utf-8")
         return cls(folder, draft, run)
 
     def keep(self) -> None:
@@ -62,6 +70,24 @@ class Trends:
         fresh = self.folder / f".{HISTORY_FILE}.{os.getpid()}"
         fresh.write_text("".join(f"{each}\n" for each in [*former, line]), encoding="utf-8")
         fresh.replace(self.folder / HISTORY_FILE)
+
+
+def thinned(lines: Sequence[str]) -> Iterator[str]:
+    """Yield the lines as they fit into a page: figures of all runs, tests of the last few.
+
+    Allure puts all that it is given into every page. Whole, the lines of a month of nights made
+    one of 38 MB.
+    """
+    for number, line in enumerate(lines):
+        told = json.loads(line)
+        is_late = number >= len(lines) - RUNS_WITH_TESTS
+        tests = told["testResults"] if is_late else {}
+        told["testResults"] = {name: _thin(test) for name, test in tests.items()}
+        yield json.dumps(told)
+
+
+def _thin(test: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in test.items() if name in KEPT} | {"labels": []}
 
 
 def _lines(path: Path) -> list[str]:

@@ -164,6 +164,25 @@ def test_the_first_test_of_the_deployment_gets_them(run_dir: Path) -> None:
     assert "attachments" not in second
 
 
+@pytest.mark.parametrize(
+    ("status", "step", "stays"),
+    [("failed", {}, True), ("passed", {}, False), ("passed", {"attachments": [{}]}, True)],
+)
+def test_steps_of_tests_that_went_well_are_left_out(
+    run_dir: Path, status: str, step: Mapping[str, object], *, stays: bool
+) -> None:
+    results = run_dir / "allure-results"
+    results.mkdir()
+    told = {"uuid": "a", "name": "a", "status": status}
+    (results / "a-result.json").write_text(json.dumps(told), encoding="utf-8")
+    container = results / "c-container.json"
+    steps = {"befores": [{"name": "run", **step}], "afters": []}
+    container.write_text(json.dumps({"children": ["a"], **steps}), encoding="utf-8")
+    prepare(run_dir, results, KnownIssues())
+
+    assert container.exists() is stays
+
+
 def test_a_run_without_files_has_nothing_to_show(tmp_path: Path) -> None:
     assert list(attachments(tmp_path, "agg")) == []
 

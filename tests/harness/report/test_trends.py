@@ -12,7 +12,7 @@ import pytest
 
 from reports.errors import ReportError
 from reports.render import render
-from reports.trends import DAMAGED_FILE, HISTORY_FILE, Trends
+from reports.trends import DAMAGED_FILE, HISTORY_FILE, Trends, thinned
 
 START = 1_795_000_000_000
 
@@ -80,6 +80,23 @@ def test_damaged_lines_are_put_aside_and_said(tmp_path: Path) -> None:
     assert kept.draft.read_text(encoding="utf-8") == f"{whole}\n"
     assert (tmp_path / DAMAGED_FILE).read_text(encoding="utf-8") == "{torn\n[]\n"
     assert "2 damaged lines" in said[0]
+
+
+def test_a_page_gets_the_figures_of_all_runs_and_the_tests_of_the_last_few() -> None:
+    test = {"status": "failed", "labels": [{"name": "x", "value": "y"}], "trace": "t" * 9999}
+    lines = [
+        json.dumps({"run": f"night-{n}", "metrics": {"load": n}, "testResults": {"h1": test}})
+        for n in range(30)
+    ]
+    thin = [json.loads(line) for line in thinned(lines)]
+
+    assert [each["metrics"]["load"] for each in thin] == list(range(30))
+    assert [each["run"] for each in thin if each["testResults"]] == [
+        "night-27",
+        "night-28",
+        "night-29",
+    ]
+    assert thin[-1]["testResults"] == {"h1": {"status": "failed", "labels": []}}
 
 
 def test_a_report_that_fails_leaves_the_trends_as_they_were(tmp_path: Path) -> None:
