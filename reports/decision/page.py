@@ -15,6 +15,7 @@ from harness.qualification.comparison import folded_changes
 from harness.qualification.deltas import shown
 from harness.qualification.rows import reasons
 from harness.qualification.saved import SavedRun
+from harness.qualification.words import shortened
 from harness.qualification.written import WRITTEN, Decided
 from harness.verdict_file import VERDICT_FILE
 from reports.decision.causes import causes
@@ -28,8 +29,11 @@ TEMPLATE = Path(__file__).parent / "template"
 BESIDE = (VERDICT_FILE, "junit.xml", *WRITTEN, "summary.md", "plan.txt")
 """Files of the run directory that a reader may want next."""
 
-SHOWN = 5
+SHOWN = 3
 """Reasons of a rule, and tests of a cause, that are seen at once; the others are folded."""
+
+LINE = 170
+"""Most characters of a reason; the tests have all that was said."""
 
 DETAILS = ("preflight_",)
 """Beginnings of facts that few ask for."""
@@ -46,7 +50,9 @@ def with_decision(page: str, decided: Decided, *, about: RunFacts, past: Past) -
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(moment=moment, figure=figure)
+    environment.filters.update(
+        moment=moment, figure=figure, shortened=lambda text: shortened(text, LINE)
+    )
     content = {**_content(decided), "about": about, "past": past, "places": places(page)}
     body = environment.get_template("decision.html.j2").render(content)
     return _BODY.sub(lambda found: f"{found[0]}\n{body}", page, count=1)
