@@ -37,6 +37,8 @@ RUN_VARIABLE = "QUALIFY_RUN"
 RECORDS_FILE = "records.jsonl"
 """Name of the file with all requests, in a run directory."""
 
+JUNIT_FILE = "junit.xml"
+
 WRITTEN_CLEAN = frozenset(
     {
         "allure-results",
@@ -87,7 +89,7 @@ class RunDirectory:
     @property
     def junit(self) -> Path:
         """The JUnit file."""
-        return self.path / "junit.xml"
+        return self.path / JUNIT_FILE
 
     def logs(self, deployment: str) -> Path:
         """Return the log folder of a deployment, made if missing."""
@@ -109,7 +111,8 @@ class RunDirectory:
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_name(f".{target.name}.{os.getpid()}")
-        draft.write_text(text, encoding="utf-8")
+        # What a message has of bytes that are no text is spelled out, rather than nothing written.
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
         draft.replace(target)
         return target
 

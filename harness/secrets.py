@@ -33,11 +33,12 @@ _IS_SECRET = re.compile(rf"{_NAME}\Z", re.IGNORECASE)
 _OPTION = re.compile(rf"--(?:[\w-]*-)?(?:{_WORDS}|apikey)\Z", re.IGNORECASE)
 _USER_INFO = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@\"']*:([^\s/@\"']+)@", re.IGNORECASE)
 _OPENED = r"""\\*["']"""  # a quote, as it is or in JSON within JSON
+_NO_TAG = "(?!</)"  # a value in XML ends where its element does
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(
             rf"(authorization(?:{_OPENED})?\s*[:=,]\s*(?:{_OPENED})?(?:[a-z]+ +)?)"
-            r"""[^\s"',;\\]+""",
+            rf"""(?:{_NO_TAG}[^\s"',;\\])+""",
             re.IGNORECASE,
         ),
         rf"\g<1>{REDACTED}",
@@ -67,11 +68,12 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 _NAMED = re.compile(
     rf"(?<![A-Za-z0-9_.-])({_NAME}(?:{_OPENED})?\s*[=:]\s*)"
-    r"""(?:(\\*["'])(?:(?!\2).)+\2|[^\s"'\\,;&(){}\[\]]+)""",
+    rf"""(?:(\\*["'])(?:(?!\2).)+\2|(?:{_NO_TAG}[^\s"'\\,;&(){{}}\[\]])+)""",
     re.IGNORECASE,
 )
 _AFTER_OPTION = re.compile(
-    rf"(?<!\S)(--(?:[\w-]*-)?(?:{_WORDS}|apikey)\s+)(?!-)[^\s\[]\S*", re.IGNORECASE
+    rf"(?<!\S)(--(?:[\w-]*-)?(?:{_WORDS}|apikey)\s+)(?!-)[^\s\[](?:(?!</|\"[\s/>])\S)*",
+    re.IGNORECASE,
 )
 _TELLING = (
     "token", "key", "secret", "passw", "passphrase", "credential", "authorization", "cookie",

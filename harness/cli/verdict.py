@@ -2,9 +2,9 @@
 
 Prints the verdict and ends with the exit code of its class, as pytest did or would have done. A
 run that was killed has no verdict.json: it is judged from tests.json and journal.jsonl, and the
-file is written, with the tables, the matrix and the gate beside it. With ``--release`` the gate is
-asked: may this run decide about a release? Its rules are printed, each with yes or no and why, and
-the exit code is that of the worst rule that says no.
+file is written, with junit.xml, the tables, the matrix and the gate beside it. With ``--release``
+the gate is asked: may this run decide about a release? Its rules are printed, each with yes or no
+and why, and the exit code is that of the worst rule that says no.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from harness.errors import ConfigError, VerdictClass
 from harness.facts import suite_commit
+from harness.qualification.junit import write_junit
 from harness.qualification.rules import KINDS
 from harness.qualification.saved import read_saved
 from harness.qualification.waivers import KNOWN_ISSUES
@@ -40,6 +41,7 @@ def main(argv: list[str]) -> int:
     decided = decide(saved, known_issues=options.known_issues, commit=suite_commit(), kinds=kinds)
     try:
         write_beside(decided)
+        write_junit(saved)
     except OSError as unwritable:
         print(f"problem: nothing more was written beside the run: {unwritable}", file=sys.stderr)
     for problem in saved.problems:
