@@ -22,13 +22,13 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from harness.secrets import Redactor, redact_file
+from harness.secrets import FileBusy, Redactor, redact_file
 
 RUN_VARIABLE = "QUALIFY_RUN"
 """Variable with the run id in every step's environment: marks processes without other ties."""
@@ -57,6 +57,22 @@ def new_run_id(job_id: str) -> str:
     """Return an id unique over runs: UTC time, job id, four random hex digits; fits any name."""
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
     return f"{stamp}-{job_id or 'nojob'}-{secrets.token_hex(2)}"
+
+
+@dataclass(frozen=True)
+class TakenOut:
+    """Files of a run directory out of which secrets were taken, and those that were written then.
+
+    The ``busy`` ones had secrets too, and are as they were.
+    """
+
+    root: Path
+    changed: tuple[Path, ...]
+    busy: tuple[Path, ...]
+
+    def names(self, files: Iterable[Path]) -> list[str]:
+        """Return files by their path in the run directory."""
+        return [file.relative_to(self.root).as_posix() for file in files]
 
 
 @dataclass(frozen=True)
@@ -116,12 +132,20 @@ class RunDirectory:
         draft.replace(target)
         return target
 
-    def take_out_secrets(self) -> list[Path]:
+    def take_out_secrets(self, *, even_busy: bool = False) -> TakenOut:
         """Redact what others have written here: logs, JUnit's file, results of other programs.
 
-        Only once nobody writes there any more. Returns the files that were changed.
+        Only once nobody writes there any more. A file that somebody does write is left alone,
+        unless a secret in it is worse than a line that is lost: ``even_busy``.
         """
-        return [file for file in self._of_others() if redact_file(file, self.redactor)]
+        changed, busy = [], []
+        for file in self._of_others():
+            try:
+                if redact_file(file, self.redactor, even_busy=even_busy):
+                    changed.append(file)
+            except FileBusy:
+                busy.append(file)
+        return TakenOut(self.path, tuple(changed), tuple(busy))
 
     def _of_others(self) -> Iterator[Path]:
         """Yield the files that were not written without secrets from the start."""

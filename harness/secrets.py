@@ -180,23 +180,36 @@ def _keep_name(found: re.Match[str]) -> str:
     return f"{found[1]}{quote_mark}{REDACTED}{quote_mark}"
 
 
-def redact_file(path: Path, redactor: Redactor) -> bool:
+class FileBusy(Exception):
+    """Somebody wrote the file while it was read: it was left as it is."""
+
+
+def redact_file(path: Path, redactor: Redactor, *, even_busy: bool = False) -> bool:
     """Take the secrets out of a file that somebody else has written; tell whether it had any.
 
-    Line by line, for a log may be large. The file is replaced, whole or not at all.
+    Line by line, for a log may be large. The file is replaced, whole or not at all: who still has
+    it open writes into nothing from then on. Raises :class:`FileBusy` when it was written
+    meanwhile, unless it is to be replaced ``even_busy``.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    changed = False
+    changed, before = False, _state_of(path)
     with _as_text(path, "r") as old, _as_text(draft, "w") as new:
         for line in old:
             kept = redactor.text(line)
             changed = changed or kept != line
             new.write(kept)
-    if changed:
+    if changed and (even_busy or _state_of(path) == before):
         draft.replace(path)
-    else:
-        draft.unlink()
-    return changed
+        return True
+    draft.unlink()
+    if changed:
+        raise FileBusy(path)
+    return False
+
+
+def _state_of(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _as_text(path: Path, mode: str) -> IO[str]:

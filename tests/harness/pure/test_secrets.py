@@ -180,9 +180,10 @@ def test_logs_of_others_are_redacted_and_the_rest_is_left_alone(tmp_path: Path) 
     clean.write_bytes(b"0: one \xff\r\n")
     before = clean.stat()
 
-    changed = directory.take_out_secrets()
+    taken = directory.take_out_secrets()
 
-    assert changed == [leaking]
+    assert (taken.changed, taken.busy) == ((leaking,), ())
+    assert taken.names(taken.changed) == ["logs/agg/a.log"]
     assert leaking.read_bytes() == b"0: one \xff\r\n1: login [redacted]\r\n"
     assert clean.stat() == before
 

@@ -101,6 +101,13 @@ def test_a_file_that_was_torn_is_kept_and_replaced(tmp_path: Path) -> None:
     assert (run / "junit.xml.damaged").read_text(encoding="utf-8") == torn
 
 
+def test_a_run_without_a_journal_began_at_no_time_that_is_known(tmp_path: Path) -> None:
+    run = Run(files={**LOST, "journal.jsonl": None}).write(tmp_path)
+    suite = suite_of(run)
+
+    assert (suite.get("timestamp"), suite.get("skipped")) == (None, "2")
+
+
 def test_a_run_of_which_nothing_is_known_gets_no_file(tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text("{}", encoding="utf-8")
     main(["verdict", str(tmp_path)])
