@@ -115,13 +115,15 @@ class RunDirectory:
 
     def write_json(self, name: str, value: object) -> Path:
         """Write ``value`` as indented JSON, whole or not at all, without secrets."""
-        told = json.loads(json.dumps(value, default=str))  # refuses here what is no JSON
-        text = json.dumps(self.redactor.json(told), indent=2)
-        return self._write(name, self.redactor.known(text) + "\n")
+        return self._write(name, json.dumps(self._told(value), indent=2) + "\n")
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file, whole or not at all, without secrets."""
         return self._write(name, self.redactor.text(text))
+
+    def _told(self, value: object) -> Any:
+        """Return a value as JSON, without secrets; refuses what is no JSON."""
+        return self.redactor.json(json.loads(json.dumps(value, default=str)))
 
     def _write(self, name: str, text: str) -> Path:
         target = self.path / name
@@ -156,8 +158,7 @@ class RunDirectory:
 
     def event(self, what: str, facts: Mapping[str, Any] | None = None) -> None:
         """Append one lifecycle event with the wall-clock time (seconds since the epoch)."""
-        told = self.redactor.json({"at": time.time(), "event": what, **(facts or {})})
-        line = self.redactor.known(json.dumps(told, default=str))
+        line = json.dumps(self._told({"at": time.time(), "event": what, **(facts or {})}))
         with (self.path / "events.jsonl").open("a", encoding="utf-8") as log:
             log.write(line + "\n")
 

@@ -114,7 +114,7 @@ class Redactor:
                 self._values |= _spellings(stripped)
         longest_first = sorted(self._values, key=lambda value: (-len(value), value))
         if longest_first:
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            self._pattern = re.compile("|".join(map(_as_pattern, longest_first)))
 
     def text(self, text: str) -> str:
         """Return a text without secrets; it may be of any form, JSON and XML too."""
@@ -223,6 +223,14 @@ def _stars(found: re.Match[str]) -> str:
 
 def _is_path(value: str) -> bool:
     return value.startswith("/") and Path(value).exists()
+
+
+def _as_pattern(value: str) -> str:
+    """Return the pattern of a value; digits alone are not meant within a longer number.
+
+    Else a line of JSON with such a number, a time of day, would be none any more.
+    """
+    return rf"(?<![\d.]){value}(?![\d.])" if value.isdecimal() else re.escape(value)
 
 
 def _spellings(value: str) -> set[str]:
