@@ -22,13 +22,13 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from harness.secrets import Redactor, redact_file
+from harness.secrets import FileBusy, Redactor, redact_file
 
 RUN_VARIABLE = "QUALIFY_RUN"
 """Variable with the run id in every step's environment: marks processes without other ties."""
@@ -36,6 +36,8 @@ RUN_VARIABLE = "QUALIFY_RUN"
 
 RECORDS_FILE = "records.jsonl"
 """Name of the file with all requests, in a run directory."""
+
+JUNIT_FILE = "junit.xml"
 
 WRITTEN_CLEAN = frozenset(
     {
@@ -55,6 +57,22 @@ def new_run_id(job_id: str) -> str:
     """Return an id unique over runs: UTC time, job id, four random hex digits; fits any name."""
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
     return f"{stamp}-{job_id or 'nojob'}-{secrets.token_hex(2)}"
+
+
+@dataclass(frozen=True)
+class TakenOut:
+    """Files of a run directory out of which secrets were taken, and those that were written then.
+
+    The ``busy`` ones had secrets too, and are as they were.
+    """
+
+    root: Path
+    changed: tuple[Path, ...]
+    busy: tuple[Path, ...]
+
+    def names(self, files: Iterable[Path]) -> list[str]:
+        """Return files by their path in the run directory."""
+        return [file.relative_to(self.root).as_posix() for file in files]
 
 
 @dataclass(frozen=True)
@@ -87,7 +105,7 @@ class RunDirectory:
     @property
     def junit(self) -> Path:
         """The JUnit file."""
-        return self.path / "junit.xml"
+        return self.path / JUNIT_FILE
 
     def logs(self, deployment: str) -> Path:
         """Return the log folder of a deployment, made if missing."""
@@ -97,28 +115,39 @@ class RunDirectory:
 
     def write_json(self, name: str, value: object) -> Path:
         """Write ``value`` as indented JSON, whole or not at all, without secrets."""
-        told = json.loads(json.dumps(value, default=str))  # refuses here what is no JSON
-        text = json.dumps(self.redactor.json(told), indent=2)
-        return self._write(name, self.redactor.known(text) + "\n")
+        return self._write(name, json.dumps(self._told(value), indent=2) + "\n")
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file, whole or not at all, without secrets."""
         return self._write(name, self.redactor.text(text))
 
+    def _told(self, value: object) -> Any:
+        """Return a value as JSON, without secrets; refuses what is no JSON."""
+        return self.redactor.json(json.loads(json.dumps(value, default=str)))
+
     def _write(self, name: str, text: str) -> Path:
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_name(f".{target.name}.{os.getpid()}")
-        draft.write_text(text, encoding="utf-8")
+        # What a message has of bytes that are no text is spelled out, rather than nothing written.
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
         draft.replace(target)
         return target
 
-    def take_out_secrets(self) -> list[Path]:
+    def take_out_secrets(self, *, even_busy: bool = False) -> TakenOut:
         """Redact what others have written here: logs, JUnit's file, results of other programs.
 
-        Only once nobody writes there any more. Returns the files that were changed.
+        Only once nobody writes there any more. A file that somebody does write is left alone,
+        unless a secret in it is worse than a line that is lost: ``even_busy``.
         """
-        return [file for file in self._of_others() if redact_file(file, self.redactor)]
+        changed, busy = [], []
+        for file in self._of_others():
+            try:
+                if redact_file(file, self.redactor, even_busy=even_busy):
+                    changed.append(file)
+            except FileBusy:
+                busy.append(file)
+        return TakenOut(self.path, tuple(changed), tuple(busy))
 
     def _of_others(self) -> Iterator[Path]:
         """Yield the files that were not written without secrets from the start."""
@@ -129,8 +158,7 @@ class RunDirectory:
 
     def event(self, what: str, facts: Mapping[str, Any] | None = None) -> None:
         """Append one lifecycle event with the wall-clock time (seconds since the epoch)."""
-        told = self.redactor.json({"at": time.time(), "event": what, **(facts or {})})
-        line = self.redactor.known(json.dumps(told, default=str))
+        line = json.dumps(self._told({"at": time.time(), "event": what, **(facts or {})}))
         with (self.path / "events.jsonl").open("a", encoding="utf-8") as log:
             log.write(line + "\n")
 

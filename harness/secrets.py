@@ -33,11 +33,12 @@ _IS_SECRET = re.compile(rf"{_NAME}\Z", re.IGNORECASE)
 _OPTION = re.compile(rf"--(?:[\w-]*-)?(?:{_WORDS}|apikey)\Z", re.IGNORECASE)
 _USER_INFO = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@\"']*:([^\s/@\"']+)@", re.IGNORECASE)
 _OPENED = r"""\\*["']"""  # a quote, as it is or in JSON within JSON
+_NO_TAG = "(?!</)"  # a value in XML ends where its element does
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(
             rf"(authorization(?:{_OPENED})?\s*[:=,]\s*(?:{_OPENED})?(?:[a-z]+ +)?)"
-            r"""[^\s"',;\\]+""",
+            rf"""(?:{_NO_TAG}[^\s"',;\\])+""",
             re.IGNORECASE,
         ),
         rf"\g<1>{REDACTED}",
@@ -67,11 +68,12 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 _NAMED = re.compile(
     rf"(?<![A-Za-z0-9_.-])({_NAME}(?:{_OPENED})?\s*[=:]\s*)"
-    r"""(?:(\\*["'])(?:(?!\2).)+\2|[^\s"'\\,;&(){}\[\]]+)""",
+    rf"""(?:(\\*["'])(?:(?!\2).)+\2|(?:{_NO_TAG}[^\s"'\\,;&(){{}}\[\]])+)""",
     re.IGNORECASE,
 )
 _AFTER_OPTION = re.compile(
-    rf"(?<!\S)(--(?:[\w-]*-)?(?:{_WORDS}|apikey)\s+)(?!-)[^\s\[]\S*", re.IGNORECASE
+    rf"(?<!\S)(--(?:[\w-]*-)?(?:{_WORDS}|apikey)\s+)(?!-)[^\s\[](?:(?!</|\"[\s/>])\S)*",
+    re.IGNORECASE,
 )
 _TELLING = (
     "token", "key", "secret", "passw", "passphrase", "credential", "authorization", "cookie",
@@ -112,7 +114,7 @@ class Redactor:
                 self._values |= _spellings(stripped)
         longest_first = sorted(self._values, key=lambda value: (-len(value), value))
         if longest_first:
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            self._pattern = re.compile("|".join(map(_as_pattern, longest_first)))
 
     def text(self, text: str) -> str:
         """Return a text without secrets; it may be of any form, JSON and XML too."""
@@ -178,23 +180,36 @@ def _keep_name(found: re.Match[str]) -> str:
     return f"{found[1]}{quote_mark}{REDACTED}{quote_mark}"
 
 
-def redact_file(path: Path, redactor: Redactor) -> bool:
+class FileBusy(Exception):
+    """Somebody wrote the file while it was read: it was left as it is."""
+
+
+def redact_file(path: Path, redactor: Redactor, *, even_busy: bool = False) -> bool:
     """Take the secrets out of a file that somebody else has written; tell whether it had any.
 
-    Line by line, for a log may be large. The file is replaced, whole or not at all.
+    Line by line, for a log may be large. The file is replaced, whole or not at all: who still has
+    it open writes into nothing from then on. Raises :class:`FileBusy` when it was written
+    meanwhile, unless it is to be replaced ``even_busy``.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    changed = False
+    changed, before = False, _state_of(path)
     with _as_text(path, "r") as old, _as_text(draft, "w") as new:
         for line in old:
             kept = redactor.text(line)
             changed = changed or kept != line
             new.write(kept)
-    if changed:
+    if changed and (even_busy or _state_of(path) == before):
         draft.replace(path)
-    else:
-        draft.unlink()
-    return changed
+        return True
+    draft.unlink()
+    if changed:
+        raise FileBusy(path)
+    return False
+
+
+def _state_of(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _as_text(path: Path, mode: str) -> IO[str]:
@@ -208,6 +223,14 @@ def _stars(found: re.Match[str]) -> str:
 
 def _is_path(value: str) -> bool:
     return value.startswith("/") and Path(value).exists()
+
+
+def _as_pattern(value: str) -> str:
+    """Return the pattern of a value; digits alone are not meant within a longer number.
+
+    Else a line of JSON with such a number, a time of day, would be none any more.
+    """
+    return rf"(?<![\d.]){value}(?![\d.])" if value.isdecimal() else re.escape(value)
 
 
 def _spellings(value: str) -> set[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.plots import Plot, Span, load_plot, memory_plot, timeline_plot
+from reports.samples import samples_of
 
 TEXT, SVG, CSV, YAML = "text/plain", "image/svg+xml", "text/csv", "text/x-yaml"
 SUFFIX = {TEXT: "txt", SVG: "svg", CSV: "csv", YAML: "yaml"}
@@ -85,9 +86,10 @@ def events_of(run_dir: Path, deployment: str) -> Iterator[Mapping[str, Any]]:
 
 
 def memory_points(run_dir: Path, start: float, end: float) -> list[tuple[str, float, str, int]]:
-    """Return node, seconds after ``start``, moment and MiB from the snapshots of that time.
+    """Return node, seconds after ``start``, moment and MiB: of the snapshots and samples meanwhile.
 
-    Also the last one before it, and the first one after: what was there before, and what was left.
+    Also of the last snapshot before, and of the first one after: what was there before, and what
+    was left.
     """
     found = []
     for file in sorted((run_dir / "snapshots").glob("*.json")):
@@ -100,10 +102,11 @@ def memory_points(run_dir: Path, start: float, end: float) -> list[tuple[str, fl
     before = max((at for _, at, _, _ in found if at < start), default=start)
     after = min((at for _, at, _, _ in found if at > end), default=end)
     near = 2.0  # the nodes of one snapshot answer within a moment of each other
+    seen = [each for each in found if before - near <= each[1] <= after + near]
+    seen += samples_of(run_dir, start, end)
     return [
         (node, round(at - start, 3), moment, used)
-        for node, at, moment, used in found
-        if before - near <= at <= after + near
+        for node, at, moment, used in sorted(seen, key=lambda each: each[1])
     ]
 
 

@@ -2,9 +2,12 @@
 
 Prints the verdict and ends with the exit code of its class, as pytest did or would have done. A
 run that was killed has no verdict.json: it is judged from tests.json and journal.jsonl, and the
-file is written, with the tables, the matrix and the gate beside it. With ``--release`` the gate is
-asked: may this run decide about a release? Its rules are printed, each with yes or no and why, and
-the exit code is that of the worst rule that says no.
+file is written, with junit.xml, the tables, the matrix and the gate beside it. With ``--release``
+the gate is asked: may this run decide about a release? Its rules are printed, each with yes or no
+and why, and the exit code is that of the worst rule that says no.
+
+A killed run's logs are as the product wrote them. Secrets are taken out of them here, once nobody
+writes them any more, by name, by shape, and by the values that this command's environment has.
 """
 
 from __future__ import annotations
@@ -17,8 +20,10 @@ from typing import Any
 
 from harness.commit import suite_commit
 from harness.errors import ConfigError, VerdictClass
+from harness.qualification.junit import write_junit
+from harness.qualification.raw_logs import take_out_later
 from harness.qualification.rules import KINDS
-from harness.qualification.saved import read_saved
+from harness.qualification.saved import SavedRun, read_saved
 from harness.qualification.waivers import KNOWN_ISSUES
 from harness.qualification.written import decide, write_beside
 from harness.verdict import EXIT_CODES, verdict_line
@@ -40,6 +45,7 @@ def main(argv: list[str]) -> int:
     decided = decide(saved, known_issues=options.known_issues, commit=suite_commit(), kinds=kinds)
     try:
         write_beside(decided)
+        write_junit(saved)
     except OSError as unwritable:
         print(f"problem: nothing more was written beside the run: {unwritable}", file=sys.stderr)
     for problem in saved.problems:
@@ -47,8 +53,17 @@ def main(argv: list[str]) -> int:
     given = decided.gate.verdict if options.release else _class_of(saved.verdict)
     gate, verdict = decided.gate, _lines(saved.verdict, given)
     for line in gate.lines() if options.release else (*gate.known_lines(), *verdict):
-        print(line)
+        print(line, flush=True)
+    _take_out_secrets(saved)
     return EXIT_CODES[given]
+
+
+def _take_out_secrets(saved: SavedRun) -> None:
+    try:
+        for problem in take_out_later(saved):
+            print(f"problem: {problem}", file=sys.stderr)
+    except OSError as unwritable:
+        print(f"problem: logs may show secrets: {unwritable}", file=sys.stderr)
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

@@ -68,9 +68,16 @@ class RunGuard:
         self._close_pipe()
         reader, self._writer = os.pipe()  # no program that is started later inherits either end
         logs = self._directory.path / "logs"
+        samples = self._directory.path / "memory" / "samples"
+        samples.mkdir(parents=True, exist_ok=True)
         spec = guard_step(
             self.name,
-            (*self._options(), f"--owner={write_owner(self._directory)}", f"--log-folder={logs}"),
+            (
+                *self._options(),
+                f"--owner={write_owner(self._directory)}",
+                f"--log-folder={logs}",
+                f"--memory-folder={samples}",
+            ),
             job_id=self._slurm.job_id,
             nodes=self._nodes,
             account=self._account,

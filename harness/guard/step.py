@@ -10,7 +10,7 @@ from harness.slurm.client import HOST_PATH
 from harness.slurm.srun import StepSpec
 
 PROGRAM = Path(__file__).with_name("program")
-MODULES = ("processes", "shm", "steps", "guard")
+MODULES = ("processes", "shm", "steps", "sampler", "guard")
 """The program's modules, each after those that it imports; the last one has ``main``."""
 
 BOOT = 'import json; exec(json.loads(open(0, "rb", buffering=0, closefd=False).readline()), {})'

@@ -110,7 +110,7 @@ class NodeKeeper:
             after = self.inspector.snapshot(moment, nodes)
             answered_s = deadline.elapsed_s
             left = self.residue(after, steps)
-            new = Look(asked_s, answered_s, self._memory_above(after))
+            new = Look(asked_s, answered_s, self._memory_above(after), at=time.time())
             seen.append(Settled(after, tuple(left), self._remarks(after), (*looks, new)))
             self._keep(f"memory/{title}{again}.json", seen[-1])
             return not seen[-1].gpus_left

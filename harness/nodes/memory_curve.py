@@ -17,16 +17,18 @@ class Look:
 
     The memory was read at some moment between ``asked_s`` and ``answered_s``, seconds after the
     waiting began: a slow probe makes the two lie apart, and never a curve that is too steep.
+    ``at`` is when it was answered, in seconds since the epoch.
     """
 
     asked_s: float
     answered_s: float
     above_mib: MemoryAbove
+    at: float
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, times to the millisecond."""
         times = {"asked_s": round(self.asked_s, 3), "answered_s": round(self.answered_s, 3)}
-        return {**times, "above_mib": self.above_mib}
+        return {"at": round(self.at, 3), **times, "above_mib": self.above_mib}
 
 
 @dataclass(frozen=True)

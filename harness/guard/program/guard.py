@@ -45,6 +45,7 @@ from harness.guard.program.processes import (
     ticks_ago,
     watched_owner,
 )
+from harness.guard.program.sampler import sample_beside
 from harness.guard.program.shm import held_of, remove_files, run_files
 from harness.guard.program.steps import SERVICES, SERVICES_SIGNAL, Steps
 
@@ -308,6 +309,8 @@ def main() -> None:
     parser.add_argument("--squeue", default="")
     parser.add_argument("--scancel", default="")
     parser.add_argument("--log-folder", default="")
+    parser.add_argument("--memory-folder", default="", help="for samples of GPU memory")
+    parser.add_argument("--memory-every-s", type=float, default=5.0)
     parser.add_argument("--now", action="store_true", help="act at once")
     parser.add_argument(
         "--look", action="store_true", help="list what is there, and change nothing"
@@ -318,8 +321,10 @@ def main() -> None:
         return
     guard = Guard(options)
     guard.listen_for_signals()
+    if options.memory_folder:
+        sample_beside(options.memory_folder, guard.node, options.memory_every_s)
     cause = guard.watch()
     code = guard.act(cause) if cause else 0
     if guard.lines:
         guard.keep_lines()
-    os._exit(code)  # a thread may hang in a call of Slurm's
+    os._exit(code)  # a thread may hang in a call of Slurm's, or in the driver

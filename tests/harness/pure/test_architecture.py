@@ -251,6 +251,7 @@ def test_programs_are_started_in_two_places() -> None:
         "harness/slurm/client.py",
         "harness/slurm/step.py",
         "harness/nodes/probe.py",
+        "harness/guard/program/sampler.py",
         "harness/guard/program/steps.py",
         "harness/dynamo/scripts/rehearse.py",
     }

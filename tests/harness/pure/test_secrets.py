@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -61,6 +62,23 @@ def test_a_text_loses_its_secrets_and_keeps_the_rest(text: str, kept: str) -> No
 
     assert redactor.text(text) in {kept, kept.replace("[redacted] [redacted]", "Basic [redacted]")}
     assert redactor.text(redactor.text(text)) == redactor.text(text)
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["HF_TOKEN=abc", "Authorization: Bearer abcdefg", "run --token abc"],
+)
+def test_xml_is_still_xml_without_its_secrets(told: str) -> None:
+    redactor = Redactor()
+    once = redactor.text(f'<a><b m="{told}" t="1">{told}</b><b m="x" t="2">{told}</b></a>')
+    elements = ET.fromstring(redactor.text(once)).findall("b")  # noqa: S314 - made just above
+
+    assert [each.get("t") for each in elements] == ["1", "2"]
+    assert all(REDACTED in str(each.text) and "ab" not in str(each.text) for each in elements)
+
+
+def test_a_quoted_secret_that_looks_like_a_tag_is_taken_out_whole() -> None:
+    assert Redactor().text('PASSWORD="a</b" x') == f'PASSWORD="{REDACTED}" x'
 
 
 @pytest.mark.parametrize(
@@ -162,9 +180,10 @@ def test_logs_of_others_are_redacted_and_the_rest_is_left_alone(tmp_path: Path) 
     clean.write_bytes(b"0: one \xff\r\n")
     before = clean.stat()
 
-    changed = directory.take_out_secrets()
+    taken = directory.take_out_secrets()
 
-    assert changed == [leaking]
+    assert (taken.changed, taken.busy) == ((leaking,), ())
+    assert taken.names(taken.changed) == ["logs/agg/a.log"]
     assert leaking.read_bytes() == b"0: one \xff\r\n1: login [redacted]\r\n"
     assert clean.stat() == before
 

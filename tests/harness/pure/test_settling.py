@@ -131,6 +131,7 @@ def test_the_first_look_is_at_once_and_the_next_ones_keep_their_pace(tmp_path: P
 def test_a_slow_probe_is_asked_again_at_once_and_its_time_is_told(tmp_path: Path) -> None:
     world = Settling(tmp_path, using(68_004), using(4))
     world.inspector.probe_s = 0.3
+    began = time.time()
 
     first, second = world.settle().looks
 
@@ -138,6 +139,8 @@ def test_a_slow_probe_is_asked_again_at_once_and_its_time_is_told(tmp_path: Path
     assert first.answered_s - first.asked_s >= 0.3
     assert second.asked_s - first.answered_s < 0.1
     assert world.curve()["looks"][1]["asked_s"] == round(second.asked_s, 3)
+    assert world.curve()["looks"][1]["at"] == round(second.at, 3)
+    assert began + 0.5 < second.at <= time.time()
 
 
 def test_the_curve_is_in_the_run_directory(tmp_path: Path) -> None:

@@ -32,7 +32,10 @@ BLIND = Unseen(ResidueKind.PROCESS, "node1: no process of agg-0 (step 18)")
 
 def stopped(*left: Residue, unseen: Sequence[Unseen] = (), waited_s: float = 1.5) -> Shutdown:
     """A shutdown that left something, after two looks."""
-    looks = (Look(0.0, 0.4, {"node1": {0: 68_000}}), Look(1.0, waited_s, {"node1": {0: 0}}))
+    looks = (
+        Look(0.0, 0.4, {"node1": {0: 68_000}}, at=100.4),
+        Look(1.0, waited_s, {"node1": {0: 0}}, at=100.0 + waited_s),
+    )
     return Shutdown(
         running=Snapshot({"node1": NODE}),
         unseen=tuple(unseen),

@@ -100,6 +100,49 @@ def test_the_verdict_comes_later_from_the_files_alone(tmp_path: Path) -> None:
     assert list(verdict) == list(finished)
 
 
+def test_junit_of_a_killed_run_tells_of_the_same_tests_as_that_of_a_finished_one(
+    tmp_path: Path,
+) -> None:
+    finished = run_tiny(tmp_path / "tests", run_dir=tmp_path / "finished")
+    done = run_tiny(tmp_path / "tests", way="kill", place="call", run_dir=tmp_path / "run")
+
+    assert not (done.run_dir / "junit.xml").exists()
+    main(["verdict", str(done.run_dir)])
+    assert [addressed for addressed, _ in in_junit(done)] == [
+        addressed for addressed, _ in in_junit(finished)
+    ]
+    assert [None if child is None else child.tag for _, child in in_junit(done)] == [
+        None,
+        "failure",
+        "error",
+        "skipped",
+    ]
+    assert [child.attrib for _, child in in_junit(done) if child is not None] == [
+        {"type": "FAIL", "message": "[FAIL] AssertionError: assert 3 == 2"},
+        {
+            "type": "INVALID",
+            "message": "[INVALID] interrupted here: pytest ended while this test ran, after 0 s",
+        },
+        {"type": "pytest.skip", "message": "never ran: the run ended before it"},
+    ]
+
+
+def test_junit_of_an_earlier_run_in_the_directory_does_not_stay(tmp_path: Path) -> None:
+    run_tiny(tmp_path / "tests", run_dir=tmp_path / "run")
+    done = run_tiny(tmp_path / "tests", way="kill", place="call", run_dir=tmp_path / "run")
+
+    assert not (done.run_dir / "junit.xml").exists()
+
+
+def in_junit(done: TinyRun) -> list[tuple[tuple[str, str], ET.Element | None]]:
+    """Classname and name of each test, and what is told of one that did not pass."""
+    cases = ET.parse(done.run_dir / "junit.xml").iter("testcase")  # noqa: S314 - as below
+    return [
+        ((case.get("classname", ""), case.get("name", "")), next(iter(case), None))
+        for case in cases
+    ]
+
+
 @pytest.mark.parametrize(
     ("way", "place", "code"),
     [

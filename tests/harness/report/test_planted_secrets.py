@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.__main__ import main
 from harness.settings import PROJECT_ROOT
 from harness.verdict_file import read_object
 from reports.render import render
@@ -32,7 +33,7 @@ SECRETS = [
     r"planted \"3\" <&>", "planted &quot;3&quot; &lt;&amp;&gt;", 'planted "3" &lt;&amp;&gt;',
 ]  # fmt: skip
 PLUGIN = """
-import os, pytest
+import os, pytest, signal
 
 @pytest.fixture(autouse=True)
 def leak(request):
@@ -40,13 +41,20 @@ def leak(request):
     told = " ".join(value for name, value in os.environ.items() if "planted" in value)
     print("a test prints", told)
     if "chat_is_answered_whole[system-unary]" in request.node.name:
+        if os.environ.get("KILLED"):
+            write_a_log(request.config)
+            os.kill(os.getpid(), signal.SIGKILL)
         raise RuntimeError(f"the cluster says {told}")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session):
+    write_a_log(session.config)
+
+
+def write_a_log(config):
     from fixtures.run import STATE
-    directory = session.config.stash[STATE].directory
+    directory = config.stash[STATE].directory
     (directory.logs("agg") / "worker.out.log").write_text("0: " + os.environ["NIGHTLY_PASSWORD"])
 """
 
@@ -88,14 +96,18 @@ def contents(run_dir: Path) -> dict[str, str]:
     return found
 
 
+def shown_in(files: dict[str, str]) -> set[tuple[str, str]]:
+    """Return every secret that a file shows, with the file's name."""
+    return {(name, secret) for name, text in files.items() for secret in SECRETS if secret in text}
+
+
 @pytest.mark.slow
 def test_planted_secrets_are_in_no_file_of_a_run(tmp_path: Path) -> None:
     done = run_leaking(tmp_path)
     render(done.run_dir, say=print)
     files = contents(done.run_dir)
-    found = {(name, secret) for name, text in files.items() for secret in SECRETS if secret in text}
 
-    assert found == set()
+    assert shown_in(files) == set()
     assert [secret for secret in SECRETS if secret in done.output] == []
     leaky = {name for name, text in files.items() if "[redacted]" in text or "****" in text}
     assert {"junit.xml", "records.jsonl", "verdict.json", "report.html"} <= leaky
@@ -103,6 +115,24 @@ def test_planted_secrets_are_in_no_file_of_a_run(tmp_path: Path) -> None:
     assert any(name.endswith("-attachment.txt") for name in leaky)
     assert any(name.endswith("-result.json") for name in leaky)
     assert read_object(done.run_dir / "verdict.json")["verdict"] == "HARNESS"
+
+
+@pytest.mark.slow
+def test_a_killed_run_shows_its_secrets_no_more_once_it_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KILLED", "yes")
+    done = run_leaking(tmp_path)
+    raw = {name for name, _ in shown_in(contents(done.run_dir))}
+    for name, value in PLANTED.items():
+        monkeypatch.setenv(name, value)
+    main(["verdict", str(done.run_dir)])
+    files = contents(done.run_dir)
+
+    assert raw == {"logs/agg/worker.out.log"}
+    assert shown_in(files) == set()
+    assert "[redacted]" in files["logs/agg/worker.out.log"]
+    assert "never ran" in files["junit.xml"]
 
 
 @pytest.mark.slow

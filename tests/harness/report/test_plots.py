@@ -17,6 +17,7 @@ from harness.qualification.known import KnownIssues
 from reports.deployments import attachments, memory_points, plan_of, plots, spans_of
 from reports.plots import GREY, STYLE, load_plot
 from reports.prepare import prepare
+from reports.samples import MOST, thinned
 
 FIT = {GREY, "transparent", "none", *STYLE.colors}
 """Colours that are seen on light and on dark."""
@@ -189,3 +190,33 @@ def test_a_run_without_files_has_nothing_to_show(tmp_path: Path) -> None:
 
 def test_drawing_leaves_no_importer_that_others_stumble_over() -> None:
     assert all(hasattr(finder, "find_spec") for finder in sys.meta_path)
+
+
+def sampled(run_dir: Path, node: str, *lines: str) -> None:
+    folder = run_dir / "memory" / "samples"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{node}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+
+def test_samples_of_the_deployments_time_stand_between_the_snapshots(run_dir: Path) -> None:
+    lines = [json.dumps({"at": at, "used_mib": {"0": at, "1": 1}}) for at in (9, 12, 18, 21)]
+    sampled(run_dir, "node2", *lines, '{"at": 19}', '{"at": 19, "used_')
+
+    assert memory_points(run_dir, 10.0, 20.0) == [
+        ("node1", -1.0, "baseline", 1),
+        ("node2", -1.0, "baseline", 2),
+        ("node2", 2.0, "sampled", 13),
+        ("node1", 5.0, "running", 200),
+        ("node2", 8.0, "sampled", 19),
+        ("node1", 11.0, "after", 1),
+    ]
+
+
+def test_of_a_long_time_the_highest_samples_are_drawn() -> None:
+    samples = [(float(at), 100 if at == 777 else at % 7) for at in range(1000)]
+    drawn = thinned(samples)
+
+    assert MOST / 2 < len(drawn) <= MOST
+    assert (777.0, 100) in drawn
+    assert drawn == sorted(drawn)
+    assert thinned(drawn) == drawn

@@ -108,7 +108,12 @@ class TinyRun:
 
 
 def run_tiny(
-    folder: Path, *arguments: str, way: str = "", place: str = "", run_dir: Path
+    folder: Path,
+    *arguments: str,
+    way: str = "",
+    place: str = "",
+    run_dir: Path,
+    variables: Mapping[str, str] | None = None,
 ) -> TinyRun:
     """Run the four tests; ``way`` is how pytest is ended, ``place`` where."""
     _write_project(folder)
@@ -120,7 +125,7 @@ def run_tiny(
             *arguments,
         ],
         capture_output=True, check=False, cwd=folder, encoding="utf-8", timeout=60,
-        env=_environment(folder, way=way, place=place),
+        env={**_environment(folder, way=way, place=place), **(variables or {})},
     )  # fmt: skip
     return TinyRun(done.returncode, done.stdout + done.stderr, run_dir)
 
