@@ -204,6 +204,7 @@ def test_the_renderer_knows_of_the_suite_only_how_a_run_is_read() -> None:
         "harness.errors",
         "harness.judge_run",
         "harness.planned",
+        "harness.strays",
         "harness.verdict_file",
     }
     assert not any(within(name, "pytest", "allure", "allure_commons", "testbed") for name in named)

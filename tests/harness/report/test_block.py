@@ -34,6 +34,7 @@ def test_the_block_has_every_row_in_order_and_the_command_last() -> None:
     assert rows["Slurm"] == "22.05.8"
     assert rows["Pyxis"] == UNKNOWN
     assert rows["enroot"] == "4.1.2"
+    assert list(rows).index("enroot") == list(rows).index("Pyxis") + 1
     assert rows["CUDA of the driver"] == "13.0"
     assert rows["engine_config_simple_agg"] == "/mnt/agg.yaml sha256:00"
 
