@@ -38,8 +38,8 @@ lint: venv ## ruff: rules and format
 types: venv ## mypy --strict, tests included
 	@.venv/bin/mypy
 
-report: venv ## render RUN=runs/<id> again (default: the latest run)
-	@.venv/bin/python -m reports "$(RUN)"
+report: venv ## render RUN=runs/<id> (default: the latest run), and ask whether it may decide about a release
+	@.venv/bin/python -m ci.report "$(RUN)"
 
 lock: venv ## write constraints.lock.txt anew after a change of pins
 	@ci/lock.sh

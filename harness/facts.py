@@ -14,6 +14,7 @@ from harness.dynamo.launch import all_mounts
 from harness.dynamo.plan import Plan
 from harness.mounts import host_path
 from harness.nodes.snapshot import Snapshot
+from harness.nodes.software import software_facts
 from harness.settings import Settings
 from harness.slurm.nodelist import fold
 
@@ -25,13 +26,15 @@ def run_facts(
     plan: Plan,
     *,
     snapshot: Snapshot | None,
+    condition: Snapshot | None,
     engine_versions: Iterable[str],
     cluster: Mapping[str, str],
 ) -> dict[str, str]:
     """Return name and value of each fact, in the order in which a reader asks for them.
 
-    ``snapshot`` is any snapshot of the nodes, ``engine_versions`` is what the engines called
-    themselves, ``cluster`` what Slurm says of itself. What nobody tells is said to be unknown.
+    ``snapshot`` is any snapshot of the nodes, ``condition`` the one with their condition,
+    ``engine_versions`` is what the engines called themselves, ``cluster`` what Slurm says of
+    itself. What nobody tells is said to be unknown.
     """
     job = plan.deployments[0].context.job_id
     return {
@@ -44,6 +47,7 @@ def run_facts(
         "served_model_name": settings.model_name,
         **_engine_configs(settings, plan),
         **_workers(plan),
+        **{name: told or UNKNOWN for name, told in software_facts(condition).items()},
         **{name: told or UNKNOWN for name, told in cluster.items()},
         "nodes": f"{fold(plan.nodes)} ({len(plan.nodes)})",
         "job": job,

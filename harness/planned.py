@@ -25,6 +25,13 @@ class PlannedTest:
     marks: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def allure_name(self) -> tuple[str, str]:
+        """Full name, and name with parameters, under which allure-pytest 2.16.2 files the test."""
+        path, *classes, name = self.id.split("::")
+        package = path.removesuffix(".py").replace("/", ".")
+        return f"{'.'.join([package, *classes])}#{name.partition('[')[0]}", name
+
 
 def plain(value: object) -> object:
     """Return a parameter's value as JSON can hold it."""

@@ -241,6 +241,7 @@ class QualificationRun:
             self.settings,
             self.plan,
             snapshot=self._last_snapshot(),
+            condition=self.inspector.conditions,
             engine_versions=self._engine_versions(),
             cluster=self._cluster.get(),
         )

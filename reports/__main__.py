@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from harness.strays import strays_in
 from reports.errors import ReportError
 from reports.render import render
 from reports.toolchain import ensure_toolchain
@@ -20,6 +21,9 @@ def main(argv: list[str]) -> int:
         if asked.install:
             ensure_toolchain(_say)
             return 0
+        strays = strays_in(asked.run_dir)
+        for told in (*strays.damaged_words, *strays.foreign_words):
+            _say(f"left out: {told}")
         report = render(
             asked.run_dir,
             _say,

@@ -25,7 +25,7 @@ def identity(test: PlannedTest) -> dict[str, Any]:
     """Return the fields of a result that say which test it is, and of what."""
     path, *classes, name = test.id.split("::")
     package = path.removesuffix(".py").replace("/", ".")
-    full_name = f"{'.'.join([package, *classes])}#{name.partition('[')[0]}"
+    full_name, _ = test.allure_name
     values = [value for _, value in sorted(test.parameters.items())]
     return {
         "name": name,

@@ -19,13 +19,11 @@ from typing import Any
 
 from harness.errors import VerdictClass
 from harness.judge_run import JudgedRun, TestEnd, TestState, goes_on, judge_directory
+from harness.strays import CLOCK_SLACK_S, PATTERN, RESULTS, strays_in
 from harness.verdict_file import read_object
 from reports.identity import identity, key_of
 
-RESULTS = "allure-results"
-PATTERN = "*-result.json"
-
-CLOCK_SLACK_S = 1.0
+__all__ = ["PATTERN", "RESULTS", "complete_results", "missing_results"]
 
 NEVER_RAN = "never ran: the run ended before it"
 FROM_JOURNAL = "recorded in journal.jsonl; pytest ended before Allure wrote the test's own result"
@@ -58,7 +56,8 @@ def complete_results(run_dir: Path, room: Path) -> Path:
     missing = missing_results(run_dir)
     copy = room / RESULTS
     if own.is_dir():
-        ignore = shutil.ignore_patterns("*.tmp", *missing.wrong)
+        strays = strays_in(run_dir).files
+        ignore = shutil.ignore_patterns("*.tmp", *missing.wrong, *strays)
         shutil.copytree(own, copy, ignore=ignore)
     copy.mkdir(exist_ok=True)
     for result in missing.results:
@@ -74,7 +73,9 @@ def missing_results(run_dir: Path) -> Missing:
     judged = None if goes_on(run_dir) else judge_directory(run_dir)
     if judged is None:
         return Missing((), ())
-    found = dict(_results_in(run_dir / RESULTS))
+    strays = strays_in(run_dir).files
+    results_in = _results_in(run_dir / RESULTS)
+    found = {file: result for file, result in results_in if file not in strays}
     own = {file: result for file, result in found.items() if not _is_older(result, judged)}
     places = {key_of(result): file for file, result in own.items()}
     common = [label for result in own.values() for label in _labels_of_the_run(result)][:2]

@@ -2,7 +2,7 @@
 
 ``add`` appends a run that is over to the history, once; ``show`` prints the last runs and the tests
 that passed and failed on the same commit, image and engine configs. Exit code 0, 2 when there is no
-run that is over, 13 (INFRA) when the history cannot be written.
+run that is over, 13 (INFRA) when the history cannot be read or written.
 """
 
 from __future__ import annotations
@@ -52,7 +52,11 @@ def _add(run_dir: Path, history: Path) -> int:
 
 
 def _show(path: Path, last: int) -> int:
-    history = read_history(path)
+    try:
+        history = read_history(path)
+    except OSError as error:
+        print(f"{path}: not read: {error}", file=sys.stderr)
+        return EXIT_CODES[VerdictClass.INFRA]
     for fault in history.faults:
         print(f"problem: {fault}", file=sys.stderr)
     if not history.runs:

@@ -66,3 +66,17 @@ class Folder:
 
     path: str
     free_mib: int | None
+
+
+@dataclass(frozen=True)
+class PyxisFile:
+    """A Pyxis plugin that a node's Slurm loads; ``version`` is ``None`` where the file has none.
+
+    Pyxis tells its version to slurmd's log and to enroot's hooks alone, which are root's. The word
+    for the log stands in the file, since 0.17 with the version in it (``pyxis_slurmd.c``).
+    """
+
+    path: str
+    version: str | None
+    size_bytes: int
+    sha256: str

@@ -49,6 +49,8 @@ class NodeInspector:
         account: str,
     ) -> None:
         self.taken: list[Snapshot] = []
+        self.conditions: Snapshot | None = None
+        """The last snapshot that was asked for with the condition of the nodes."""
         self._slurm = slurm
         self._directory = directory
         self._nodes = tuple(nodes)
@@ -98,6 +100,7 @@ class NodeInspector:
         snapshot = replace(snapshot, asked=(asked_s, answered_s))
         self._directory.write_json(f"snapshots/{number:02d}-{moment}.json", snapshot.to_json())
         self.taken.append(snapshot)
+        self.conditions = snapshot if condition else self.conditions
         return snapshot
 
     def call(self, nodes: Sequence[str], *, timeout_s: float) -> None:
@@ -205,7 +208,9 @@ class NodeInspector:
         return (*self._ports.values(), *self._leader_ports.values())
 
     def _condition(self) -> tuple[str, ...]:
-        return ("--condition", "--folder", str(TMP), "--folder", str(self._directory.path))
+        conf, folders = self._slurm.plugin_places()
+        places = ("--plugstack", conf, "--plugin-folders", folders)
+        return ("--condition", "--folder", str(TMP), "--folder", str(self._directory.path), *places)
 
     def _command(self) -> tuple[str, ...]:
         ports = ",".join(map(str, self._all_ports()))

@@ -13,11 +13,13 @@ Children do the reading: nvidia-smi, and who reads a process that hangs in the k
 well, and the answer must come before the deadline.
 """
 # Python 3.6 has no `capture_output`; pathlib takes as long to import as all the rest together.
-# ruff: noqa: PTH110, PTH112, PTH116, PTH118, PTH119, PTH123, PTH208, UP022
+# ruff: noqa: PTH110, PTH112, PTH113, PTH116, PTH118, PTH119, PTH120, PTH123, PTH207, PTH208, UP022
 
 import argparse
 import contextlib
 import functools
+import glob
+import hashlib
 import json
 import os
 import re
@@ -64,6 +66,15 @@ CONDITION_QUERIES = {
     ),
     "gpu_recovery": ("--query-gpu=uuid,gpu_recovery_action", ("uuid", "action")),
 }
+# "CUDA Version" up to driver 590, "CUDA UMD version" in 610; older ones than 550 may not know the
+# option. It is the newest CUDA that the driver takes, not the one that an image has.
+CUDA_OF_DRIVER = re.compile(r"^CUDA (?:UMD )?version\s*:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
+# Where plugstack.conf lies when Slurm does not say so: on nodes without a slurm.conf, and with one.
+PLUGSTACKS = ("/run/slurm/conf/plugstack.conf", "/etc/slurm/plugstack.conf")
+# The word that slurmd logs at its start. One string since Pyxis 0.17; before, the version stands
+# somewhere else in the file, with nothing beside it that says what it is.
+PYXIS_VERSION = re.compile(rb"pyxis: version v([^\0%]+)\0")
+ENROOT_VERSION = re.compile(rb'ENROOT_VERSION="([^"]+)"')
 NUMBERS = {"index", "pid", "memory_total_mib", "memory_used_mib", "memory_mib", "ecc_uncorrected"}
 IMEX = "/dev/nvidia-caps-imex-channels"
 HUGE_PAGES = "/sys/kernel/mm/transparent_hugepage/enabled"
@@ -464,6 +475,66 @@ def read_folders(folders: List[str], emit: Emit) -> None:
     emit({"folders": rooms})
 
 
+def read_cuda_of_driver(emit: Emit) -> None:
+    """Emit the newest CUDA that the driver takes."""
+    argv = ["nvidia-smi", "--version"]
+    try:
+        done = subprocess.run(argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except OSError as problem:
+        emit(unreadable("cuda_of_driver", f"cannot run nvidia-smi: {problem.strerror}"))
+        return
+    said = done.stdout.decode("utf-8", "replace")
+    found = CUDA_OF_DRIVER.search(said)
+    if found:
+        emit({"cuda_of_driver": found.group(1)})
+    else:
+        emit(unreadable("cuda_of_driver", f"nvidia-smi --version said: {said.strip()[:120]}"))
+
+
+def read_container_runtime(plugstack: str, plugin_folders: str, emit: Emit) -> None:
+    """Emit which Pyxis this node's Slurm loads, and which enroot that would call.
+
+    Both are read and not run: `enroot version` makes folders for its caller.
+    """
+    programs = [f"{folder}/enroot" for folder in os.environ.get("PATH", "").split(":")]
+    enroot = next((path for path in programs if os.path.isfile(path)), "")
+    found = ENROOT_VERSION.search(read_bytes(enroot)) if enroot else None
+    if found:
+        emit({"enroot": found.group(1).decode("utf-8", "replace")})
+    else:
+        emit(unreadable("enroot", f"{enroot} has no version" if enroot else "no enroot on PATH"))
+    conf = next((path for path in (plugstack, *PLUGSTACKS) if os.path.isfile(path)), "")
+    if not conf:
+        emit(unreadable("pyxis", f"no plugstack.conf at {plugstack or 'a known place'}"))
+        return
+    try:
+        files = list(pyxis_files(conf, plugin_folders.split(":")))
+        emit({"pyxis": [read_plugin(path) for path in files]})
+    except OSError as problem:
+        emit(unreadable("pyxis", f"{problem.filename}: {problem.strerror}"))
+
+
+def pyxis_files(conf: str, folders: List[str]) -> Iterator[str]:
+    """Yield the Pyxis plugins that a plugstack.conf names, with what it includes."""
+    for line in read_bytes(conf).decode("utf-8", "replace").splitlines():
+        words = line.split("#")[0].split()
+        if len(words) > 1 and words[0] == "include":
+            for included in sorted(glob.glob(os.path.join(os.path.dirname(conf), words[1]))):
+                yield from pyxis_files(included, folders)
+        elif len(words) > 1 and "pyxis" in os.path.basename(words[1]):
+            places = [os.path.join(folder, words[1]) for folder in folders]  # a whole path stays
+            yield next((place for place in places if os.path.isfile(place)), words[1])
+
+
+def read_plugin(path: str) -> Document:
+    """Return what tells one build of Pyxis from another; version None: the file does not say."""
+    content = read_bytes(path)
+    found = PYXIS_VERSION.search(content)
+    version = found.group(1).decode("utf-8", "replace") if found else None
+    facts = {"path": path, "version": version, "size_bytes": len(content)}
+    return dict(facts, sha256=hashlib.sha256(content).hexdigest())
+
+
 def query_driver(what: str, emit: Emit) -> None:
     """Emit the rows of one nvidia-smi query, or what it said instead."""
     option, names = dict(QUERIES, **CONDITION_QUERIES)[what]
@@ -543,7 +614,10 @@ def probe(options: argparse.Namespace) -> Document:
     queries = [Reader(what, functools.partial(query_driver, what)) for what in asked]
     others = [Reader("processes", Scanner(options.job, ports, options.mark).run)]
     if options.condition:
+        queries.append(Reader("cuda_of_driver", read_cuda_of_driver))
         others.append(Reader("surroundings", Surroundings().run))
+        runtime = functools.partial(read_container_runtime, options.plugstack)
+        others.append(Reader("runtime", functools.partial(runtime, options.plugin_folders)))
     if options.folder:
         others.append(Reader("folders", functools.partial(read_folders, options.folder)))
     parts = []  # type: List[Document]
@@ -583,6 +657,8 @@ def main() -> None:
     parser.add_argument("--mark", default="", help="NAME=VALUE in the environment: the job's, too")
     parser.add_argument("--condition", action="store_true", help="also what the node is like")
     parser.add_argument("--folder", action="append", default=[], help="tell the room in a folder")
+    parser.add_argument("--plugstack", default="", help="with --condition: Slurm's plugstack.conf")
+    parser.add_argument("--plugin-folders", default="", help="Slurm's PluginDir")
     parser.add_argument("--deadline-s", type=float, default=10.0)
     parser.add_argument("--nvidia-smi-timeout-s", type=float, default=8.0)
     print("\n".join(lines_of(probe(parser.parse_args()))))

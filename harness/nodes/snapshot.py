@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import HarnessError, InfraError
-from harness.nodes.condition import Folder, GpuFabric, GpuHealth, GpuRecovery, Xid
+from harness.nodes.condition import Folder, GpuFabric, GpuHealth, GpuRecovery, PyxisFile, Xid
 from harness.nodes.lines import read_output
 
 SCHEMA = 1
@@ -180,7 +180,7 @@ class NodeSnapshot:
 
     ``uid`` is the user the probe ran as; ``unread`` counts, by user, the processes that could not
     be read: they may hold a file or a device without being named. ``numa`` has the NUMA nodes that
-    have memory. From ``gpu_health`` to ``folders`` stands what only the baseline asks for.
+    have memory. From ``gpu_health`` to ``pyxis`` stands what only the baseline asks for.
     """
 
     node: str
@@ -209,6 +209,9 @@ class NodeSnapshot:
     thp: str | None = None
     addresses: tuple[str, ...] | None = None
     folders: tuple[Folder, ...] | None = None
+    cuda_of_driver: str | None = None
+    enroot: str | None = None
+    pyxis: tuple[PyxisFile, ...] | None = None
     holders: tuple[Holder, ...] = ()
     unread: Mapping[int, int] = field(default_factory=dict)
     errors: tuple[Unreadable, ...] = ()

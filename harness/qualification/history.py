@@ -18,6 +18,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -90,7 +91,10 @@ def past_run(saved: SavedRun) -> PastRun:
 
 
 def read_history(path: Path) -> History:
-    """Return the runs of a history; none when there is no such file."""
+    """Return the runs of a history; none when there is no such file.
+
+    Raises ``OSError`` for a file that cannot be read.
+    """
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -101,7 +105,7 @@ def read_history(path: Path) -> History:
             continue
         try:
             runs.append(_past_run(line))
-        except (ValueError, KeyError, TypeError, AttributeError) as wrong:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError) as wrong:
             faults.append(
                 f"{path}:{number}: left out, it is no line of a history ({_why(wrong)}); it stays "
                 "in the file"
@@ -159,6 +163,7 @@ def _past_run(line: str) -> PastRun:
     told = json.loads(line)
     if told["schema"] != SCHEMA:
         raise ValueError(f"schema {told['schema']}, not {SCHEMA}")
+    datetime.fromtimestamp(float(told["at"]), tz=timezone.utc)  # raises for what is no time
     return PastRun(
         str(told["run_id"]),
         at=float(told["at"]),

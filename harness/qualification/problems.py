@@ -9,6 +9,7 @@ from typing import Any
 from harness.judge_run import JudgedRun
 from harness.planned import PLANNED_FILE, read_planned
 from harness.qualification.schema import faults_of
+from harness.strays import strays_in
 from harness.topology_names import TOPOLOGY_NAMES
 from harness.verdict_file import FACTS_FILE, VERDICT_FILE, counts_of
 
@@ -27,6 +28,7 @@ def problems_of(
         *_not_planned(planned, verdict, judged),
         *(_at_odds(verdict, judged) if judged.ends else ()),
         *_unknown_topologies(judged),
+        *_of_another_run(run_dir),
     )
 
 
@@ -82,6 +84,13 @@ def _unknown_topologies(judged: JudgedRun) -> Iterator[str]:
             f"unknown topology {name!r} of {names.count(name)} tests in {PLANNED_FILE}; known: "
             f"{', '.join(TOPOLOGY_NAMES)}"
         )
+
+
+def _of_another_run(run_dir: Path) -> Iterator[str]:
+    """Tell of results in ``allure-results`` that are not the run's, or damaged."""
+    strays = strays_in(run_dir)
+    yield from strays.damaged_words
+    yield from (f"{MIXED}: {told}" for told in strays.foreign_words)
 
 
 def _some(tests: Iterable[str]) -> str:

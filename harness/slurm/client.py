@@ -221,6 +221,15 @@ class Slurm:
             "slurm": parse_config_word(config, "SLURM_VERSION"),
         }
 
+    def plugin_places(self) -> tuple[str, str]:
+        """Return where plugstack.conf and the plugins lie; empty for what Slurm does not say."""
+        config = self._briefly(["scontrol", "show", "config"])
+        conf = parse_config_word(config, "PlugStackConfig")
+        if conf in {"", "(null)"}:  # by default it lies beside slurm.conf
+            slurm_conf = parse_config_word(config, "SLURM_CONF")
+            conf = str(Path(slurm_conf).with_name("plugstack.conf")) if slurm_conf else ""
+        return conf, parse_config_word(config, "PluginDir")
+
     def record(self, step_id: str = "") -> str:
         """Return ``scontrol show`` of the job, or of a step of it, for a person to read."""
         what = ["step", step_id] if step_id else ["job", self.job_id]

@@ -2,8 +2,8 @@
 
 A host sees the machine's root file system as it is (a shared root, checkout included), except for
 what is its own: /proc /sys /dev /dev/shm /run /tmp, an /etc with the cluster's hosts file and Slurm
-configuration, `nvidia-smi` in /usr/local/bin (unless the machine's own is meant), and /srv, which
-all hosts share.
+configuration, `enroot` and `nvidia-smi` in /usr/local/bin (the latter unless the machine's own is
+meant), and /srv, which all hosts share.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from testbed.cluster import syscalls as sys_
+from testbed.cluster.spank import ENROOT_SCRIPT
 from testbed.cluster.spec import Spec
 from testbed.gpu import SMI_SCRIPT
 from testbed.gpu.devices import DeviceFile, device_files
@@ -101,12 +102,15 @@ def _replace(path: Path, text: str) -> None:
 def _overlay_programs(scratch: Path, *, emulated: bool) -> None:
     target = Path("/usr/local/bin")
     _overlay(str(target), scratch)
-    if not emulated:
-        return
-    script = target / "nvidia-smi"
-    script.unlink(missing_ok=True)
-    shutil.copyfile(SMI_SCRIPT, script)
-    script.chmod(0o755)
+    _install(ENROOT_SCRIPT, target / "enroot")
+    if emulated:
+        _install(SMI_SCRIPT, target / "nvidia-smi")
+
+
+def _install(script: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    shutil.copyfile(script, target)
+    target.chmod(0o755)
 
 
 def _make_dev(shm_mib: int) -> None:

@@ -11,6 +11,9 @@ from testbed.cluster.errors import StartFailed
 from testbed.cluster.paths import PROJECT_ROOT, StateFolder
 
 SOURCES = PROJECT_ROOT / "testbed" / "spank"
+ENROOT_SCRIPT = SOURCES / "enroot"
+"""The `enroot` of the nodes, which tells its version and does no more."""
+
 FLAGS = ("-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared")
 COMPILE_DEADLINE_S = 60
 PLUGIN_NAME = "spank_pyxis.so"

@@ -1,5 +1,5 @@
 #!/usr/bin/python3 -IS
-"""nvidia-smi for emulated GPUs: the table, -L, --query-gpu, --query-compute-apps.
+"""nvidia-smi for emulated GPUs: the table, -L, --version, --query-*.
 
 One file, started often and by everybody: it is put as it is at /usr/local/bin/nvidia-smi of every
 node and container. Words, column layout and exit codes follow the real program (driver 580).
@@ -25,6 +25,7 @@ NO_DRIVER = (
 EXIT_BAD_ARGUMENT, EXIT_NOT_FOUND, EXIT_NO_DRIVER, EXIT_UNKNOWN_OPTION = 2, 6, 9, 255
 USAGE = """NVIDIA System Management Interface (emulated GPUs)
 
+nvidia-smi --version
 nvidia-smi [-i INDEX|UUID,..] [-L | --query-gpu=FIELDS | --query-compute-apps=FIELDS]
 [--format=csv[,noheader][,nounits]]
 """
@@ -273,6 +274,8 @@ def parse(argv: "list[str]") -> "dict[str, str]":
     """Return options by name; raise Problem for what the program does not know."""
     options: dict[str, str] = {}
     words = list(argv)
+    if "--version" in words:
+        return alone(words)
     while words:
         word = words.pop(0)
         name, separator, value = word.partition("=")
@@ -295,6 +298,29 @@ def parse(argv: "list[str]") -> "dict[str, str]":
     return options
 
 
+def alone(words: "list[str]") -> "dict[str, str]":
+    """Return the option --version; raise Problem for what stands beside it."""
+    others = [word for word in words if word != "--version"]
+    if others:
+        raise Problem(
+            f"ERROR: Option {others[0]} is not valid for this command. "
+            "Please run 'nvidia-smi -h' for help.\n\n",
+            EXIT_BAD_ARGUMENT,
+        )
+    return {"version": ""}
+
+
+def version_lines(state: "Row") -> "list[str]":
+    """Return what --version prints; NVML has the first two parts of the driver's version."""
+    version = state["driver_version"]
+    return [
+        f"NVIDIA-SMI version  : {version}",
+        f"NVML version        : {'.'.join(version.split('.')[:2])}",
+        f"DRIVER version      : {version}",
+        f"CUDA Version        : {state['cuda_version']}",
+    ]
+
+
 def check_together(options: "dict[str, str]") -> None:
     """Raise Problem for options that the real program does not take together."""
     if "list" in options and "id" in options:
@@ -312,6 +338,8 @@ def answer(options: "dict[str, str]") -> "list[str]":
     if "help" in options:
         return USAGE.splitlines()
     state = read_state()
+    if "version" in options:
+        return version_lines(state)
     gpus = gpus_with_use(state, options.get("id"))
     if "list" in options:
         return [f"GPU {gpu['index']}: {gpu['name']} (UUID: {gpu['uuid']})" for gpu in gpus]

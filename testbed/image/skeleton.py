@@ -40,6 +40,8 @@ VARIABLES = {
     "PATH": f"{PREFIX}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
     "LANG": "C.UTF-8",
     "VIRTUAL_ENV": PREFIX,
+    # As NVIDIA's base images say it. There is no CUDA in here: the emulated engine needs none.
+    "CUDA_VERSION": "13.0.2+emulated",
     "PYTHONDONTWRITEBYTECODE": "1",
     # Ranks print progress that somebody waits for.
     "PYTHONUNBUFFERED": "1",

@@ -9,6 +9,9 @@
 
 SPANK_PLUGIN(pyxis, 1)
 
+/* Whose behaviour is followed, and that it is not Pyxis itself. */
+#define PYXIS_VERSION "0.20.0+emulated"
+
 static struct step step;
 static int prepared;
 
@@ -52,6 +55,8 @@ int slurm_spank_init(spank_t sp, int count, char **arguments)
 {
 	spank_context_t context = spank_context();
 
+	if (context == S_CTX_SLURMD)
+		slurm_info("pyxis: version v" PYXIS_VERSION);
 	if (context != S_CTX_LOCAL && context != S_CTX_REMOTE)
 		return 0;
 	if (context == S_CTX_REMOTE)

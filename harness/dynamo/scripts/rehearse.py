@@ -38,6 +38,10 @@ TOKENIZERS = (  # each alone is enough; by the files that TensorRT-LLM and Dynam
 IMEX = "/dev/nvidia-caps-imex-channels"
 PACKAGES = ("ai_dynamo", "tensorrt_llm")
 PYTHONS = ("/usr", "/usr/local", "/opt/*", "/opt/*/*")
+# NVIDIA's base images set CUDA_VERSION, and an image's variables lie in this file (enroot's image
+# format). The environment is not asked: Pyxis passes the host's on, which may have a CUDA module.
+IMAGE_VARIABLES = "/etc/environment"
+CUDA_VERSION = re.compile(r'^(?:export )?CUDA_VERSION="?([^"\s]+)', re.MULTILINE)
 CUDA = "/usr/local/cuda/version.json"
 INJECTED = re.compile(r"^(UCX|NCCL|OMPI|NVSHMEM|NIXL)_|^(https?|all|no)_proxy$", re.IGNORECASE)
 PASSWORD = re.compile(r"^(\w+://)?.*@")
@@ -84,11 +88,18 @@ def versions() -> Document:
         infos = [info for place in places for info in glob.glob(place)]
         if infos:
             found[name] = os.path.basename(infos[0])[len(name) + 1 : -len(".dist-info")]
-    cuda = os.environ.get("CUDA_VERSION") or _cuda()
+    cuda = _cuda()
     return {"versions": dict(found, cuda=cuda) if cuda else found}
 
 
 def _cuda() -> str:
+    try:
+        with open(IMAGE_VARIABLES, encoding="utf-8", errors="replace") as file:
+            told = CUDA_VERSION.search(file.read())
+    except OSError:
+        told = None
+    if told:
+        return told.group(1)
     try:
         return str(read_json(CUDA)["cuda"]["version"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -53,6 +53,7 @@ def test_the_skeleton_has_variables_and_links(tmp_path: Path) -> None:
         line.split("=", 1) for line in (tmp_path / "etc/environment").read_text().splitlines()
     )
     assert variables["PATH"].split(":")[0] == "/opt/dynamo/bin"
+    assert variables["CUDA_VERSION"].endswith("+emulated")
     assert not {"MODEL_PATH", "SERVED_MODEL_NAME", "HF_HOME", "ETCD_ENDPOINTS"} & set(variables)
     assert str((tmp_path / "bin").readlink()) == "usr/bin"
 

@@ -27,6 +27,7 @@ DIFFERENT = [
     (r"GPU-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
     (r"NVIDIA H100 80GB HBM3|NVIDIA GB200 \(emulated\)", "NAME"),
     (r"580\.\d+\.\d+", "DRIVER"),
+    (r"580\.\d+", "NVML"),
     (r"[0-9A-F]{8}:[0-9A-F]{2}:[0-9A-F]{2}\.0", "BUS"),
     (r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3}", "TIME"),
     (r"\b(?:81559|81079|189471)\b", "MEMORY"),

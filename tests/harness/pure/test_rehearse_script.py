@@ -19,6 +19,7 @@ from harness.slurm.srun import StepSpec
 
 SCRIPT = SCRIPTS_SOURCE / "rehearse.py"
 SPEC = StepSpec("rehearsal", "7", ("node1",), 2, ())
+NO_CUDA = {"/etc/environment": Path("/none"), "/usr/local/cuda/version.json": Path("/none")}
 EXPERT = "model.layers.{}.mlp.experts.{}.up_proj.weight"
 
 
@@ -63,15 +64,21 @@ def answer(
     rank: int = 0,
     ranks: int = 1,
     variables: Mapping[str, str] | None = None,
+    instead: Mapping[str, Path] | None = None,
 ) -> RankAnswer:
-    """Return what a rank of one node says."""
+    """Return what a rank of one node says; ``instead`` has files to read at another place."""
+    text = SCRIPT.read_text(encoding="utf-8")
+    for place, other in (instead or {}).items():
+        assert text.count(f'"{place}"') == 1
+        text = text.replace(f'"{place}"', f'"{other}"')
     places = {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank), "SLURM_NTASKS": str(ranks)}
     pmix = {"PMIX_RANK": str(rank), "PMIX_NAMESPACE": "slurm.pmix.7.0", "PMIX_SERVER_URI4": "tcp"}
     shape = ("--ranks-per-node", str(ranks), "--model", str(model))
     done = subprocess.run(
-        [sys.executable, "-I", "-S", str(SCRIPT), *shape, *options],
+        [sys.executable, "-I", "-S", "-", *shape, *options],
         capture_output=True,
         check=True,
+        input=text,
         env={
             "PATH": os.environ["PATH"],
             "SLURMD_NODENAME": "node1",
@@ -237,10 +244,36 @@ def test_the_versions_of_the_images_packages_are_read_from_its_files(
     packages = tmp_path / "venv" / "lib" / "python3.12" / "site-packages"
     for name in ("ai_dynamo-1.4.2", "ai_dynamo_runtime-9", "tensorrt_llm-1.3.0rc22"):
         (packages / f"{name}.dist-info").mkdir(parents=True)
-    image = {"VIRTUAL_ENV": str(tmp_path / "venv"), "CUDA_VERSION": "13.0.1"}
+    image = {"VIRTUAL_ENV": str(tmp_path / "venv")}
 
-    assert answer(model, variables=image).versions == {
+    assert answer(model, variables=image, instead=NO_CUDA).versions == {
         "ai_dynamo": "1.4.2",
         "tensorrt_llm": "1.3.0rc22",
-        "cuda": "13.0.1",
     }
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ("CUDA_VERSION=13.0.2.006\n", "13.0.2.006"),
+        ('export CUDA_VERSION="13.0.2"\n', "13.0.2"),
+        ("PATH=/bin\n", "12.9.1"),
+    ],
+)
+def test_cuda_is_told_by_the_image_and_not_by_the_hosts_environment(
+    model: Path, tmp_path: Path, variables: str, told: str
+) -> None:
+    environment, versions = tmp_path / "environment", tmp_path / "version.json"
+    environment.write_text(variables)
+    versions.write_text('{"cuda": {"name": "CUDA SDK", "version": "12.9.1"}}')
+
+    files = {"/etc/environment": environment, "/usr/local/cuda/version.json": versions}
+    seen = answer(model, variables={"CUDA_VERSION": "11.8.0"}, instead=files)
+
+    assert (seen.versions or {})["cuda"] == told
+
+
+def test_an_image_that_tells_no_cuda_has_none(model: Path) -> None:
+    seen = answer(model, variables={"CUDA_VERSION": "11.8.0"}, instead=NO_CUDA)
+
+    assert "cuda" not in (seen.versions or {})

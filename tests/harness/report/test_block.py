@@ -15,6 +15,8 @@ FACTS = {
     "suite_commit": "abc1234",
     "command": "pytest -m agg --nodes 4",
     "slurm": "22.05.8",
+    "enroot": "4.1.2",
+    "cuda_of_driver": "13.0",
     "engine_config_simple_agg": "/mnt/agg.yaml sha256:00",
     "preflight_paths": "ai_dynamo 1.4.2; cuda 13.0.1",
     "preflight_model": "/hf/models--m/snapshots/0123abc: 2 files of weights",
@@ -31,6 +33,9 @@ def test_the_block_has_every_row_in_order_and_the_command_last() -> None:
     assert rows["model revision"] == "0123abc"
     assert rows["Slurm"] == "22.05.8"
     assert rows["Pyxis"] == UNKNOWN
+    assert rows["enroot"] == "4.1.2"
+    assert list(rows).index("enroot") == list(rows).index("Pyxis") + 1
+    assert rows["CUDA of the driver"] == "13.0"
     assert rows["engine_config_simple_agg"] == "/mnt/agg.yaml sha256:00"
 
 

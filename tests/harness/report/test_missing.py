@@ -12,6 +12,7 @@ import pytest
 
 from harness.journal import JOURNAL_FILE, Journal, Outcome
 from harness.planned import PlannedTest, read_planned
+from harness.strays import strays_in
 from reports.identity import identity, key_of
 from reports.missing import complete_results, missing_results
 from tests.harness.report.tiny_run import run_tiny
@@ -48,6 +49,7 @@ def journal(run_dir: Path) -> Journal:
 def write_result(run_dir: Path, test: PlannedTest, status: str, *, stop: int = 10**14) -> None:
     host = [{"name": "host", "value": "node1"}, {"name": "thread", "value": "7-Main"}]
     result = {**identity(test), "status": status, "stop": stop, "labels": host}
+    result["uuid"] = f"{status}-{result['name']}"
     name = f"{status}-{result['name']}-result.json"
     (run_dir / "allure-results" / name).write_text(json.dumps(result), encoding="utf-8")
 
@@ -198,3 +200,11 @@ def test_of_a_run_of_before_the_journal_nothing_is_made_up(run_dir: Path) -> Non
     (run_dir / "tests.json").write_text(ids, encoding="utf-8")
 
     assert not missing_results(run_dir)
+
+
+def test_a_run_directory_that_is_given_again_keeps_no_result_of_before(tmp_path: Path) -> None:
+    for selection in ("one or two", "three"):
+        done = run_tiny(tmp_path / "tests", "-k", selection, run_dir=tmp_path / "run")
+
+    assert set(done.results()) == {"test_three[3-c]"}
+    assert not strays_in(done.run_dir).files

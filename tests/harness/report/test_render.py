@@ -17,9 +17,11 @@ import pytest
 from harness.journal import JOURNAL_FILE, Journal, Outcome
 from harness.qualification.history import append, past_run
 from harness.qualification.saved import saved_run
+from reports.cache import cache_folder
 from reports.errors import ReportError
 from reports.outside import outside_addresses
 from reports.render import check_inside, render
+from reports.toolchain import ensure_toolchain
 from tests.harness.pure.qualification.kit import Run
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -250,6 +252,60 @@ def test_the_history_beside_the_run_directory_is_compared_with(tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert "against run-a (PASS)" in (run_dir / "report.html").read_text(encoding="utf-8")
     assert (tmp_path / "trends" / "history.jsonl").is_file()
+
+
+def test_a_node_that_is_too_old_is_named_with_its_version(run_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "old"
+    folder.mkdir()
+    for program in ("node", "npm"):
+        (folder / program).write_text("#!/bin/sh\necho v18.20.4\n", encoding="utf-8")
+        (folder / program).chmod(0o755)
+    nowhere = {"UV_OFFLINE": "1", "UV_NO_INDEX": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = reports(run_dir, PATH=f"{folder}:/usr/bin:/bin", **nowhere)
+
+    assert done.returncode == 1
+    assert "Node v18.20.4 here is too old (want 22 or newer); fetching " in done.stdout
+    assert "not rendered: Node could not be fetched" in done.stderr
+    assert "hint: put Node 22 or newer on PATH" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_renderer_that_cannot_be_fetched_is_told_with_the_way_out(
+    run_dir: Path, tmp_path: Path
+) -> None:
+    """Node lies in the cache, Allure does not, and nothing outside answers."""
+    ensure_toolchain(print)
+    cache = tmp_path / "cache" / cache_folder().name
+    cache.mkdir(parents=True)
+    (cache / "tools").symlink_to(cache_folder() / "tools")
+    nobody = {"npm_config_registry": "http://127.0.0.1:9/", "npm_config_fetch_retries": "0"}
+    path = f"{ensure_toolchain(print).node.program.parent}:/usr/bin:/bin"
+    done = reports(run_dir, PATH=path, XDG_CACHE_HOME=str(tmp_path / "cache"), **nobody)
+
+    assert done.returncode == 1
+    assert "not rendered: the report renderer could not be installed" in done.stderr
+    assert "hint: let npm reach its registry (npm config)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_results_of_another_run_and_damaged_ones_are_said_and_left_out(run_dir: Path) -> None:
+    results = run_dir / "allure-results"
+    mine = {"id": "tests/agg/test_registration.py::test_every_rank_reports_model_init"}
+    (run_dir / "tests.json").write_text(json.dumps([mine]), encoding="utf-8")
+    stranger = {**RESULT, "uuid": "u2", "fullName": "tests.agg.test_x#test_x", "name": "test_x"}
+    (results / "b-result.json").write_text(json.dumps(stranger), encoding="utf-8")
+    torn = {**RESULT, "uuid": "u3", "labels": [7]}
+    (results / "c-result.json").write_text(json.dumps(torn), encoding="utf-8")
+    done = reports(run_dir, **{name: os.environ[name] for name in ("PATH", "HOME")})
+
+    assert done.returncode == 0, done.stderr
+    assert "left out: allure-results is damaged: 1 files hold no result, first c-" in done.stdout
+    assert "left out: allure-results has 1 results, first tests.agg.test_x#test_x, not" in (
+        done.stdout
+    )
+    data = data_of((run_dir / "report.html").read_text(encoding="utf-8"))
+    assert data["widgets/statistic.json"] == {"total": 1, "passed": 1}
 
 
 def test_no_directory_named_is_a_question_not_a_traceback() -> None:

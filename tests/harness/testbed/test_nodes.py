@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.nodes.inspection import PROBE
+from harness.nodes.snapshot import parse_snapshots
+from harness.nodes.software import software_facts
+from harness.slurm.words import parse_config_word
 from testbed.cluster.api import Cluster
+from testbed.gpu import CUDA_VERSION
 from tests.harness.testbed.kit import SMALL
 
 pytestmark = pytest.mark.testbed
@@ -101,3 +106,22 @@ def test_a_node_has_the_devices_of_an_nvlink_domain_and_the_kernels_log(cluster:
     assert len(set("\n".join(domains).splitlines())) == 1
     assert _out(cluster, "node1", "ls", "/dev/nvidia-caps-imex-channels") == "channel0"
     assert "character special" in _out(cluster, "node1", "stat", "--format=%F", "/dev/kmsg")
+
+
+def test_a_nodes_probe_reads_versions_that_say_they_are_emulated(cluster: Cluster) -> None:
+    config = _out(cluster, "login", "scontrol", "show", "config")
+    conf = parse_config_word(config, "PlugStackConfig")
+    command = ("python3", "-I", "-S", str(PROBE), "--condition", "--plugstack", conf)
+
+    text = _out(cluster, "node2", "env", "SLURMD_NODENAME=node2", *command)
+    facts = software_facts(parse_snapshots(text, expected_nodes=["node2"]))
+
+    assert facts["cuda_of_driver"] == CUDA_VERSION
+    assert facts["pyxis"].startswith("0.20.0+emulated, /")
+    assert facts["enroot"] == "3.5.0+emulated"
+
+
+def test_slurmd_says_the_version_of_its_pyxis_as_the_real_one_does(cluster: Cluster) -> None:
+    log = (cluster.state.logs / "slurmd-node1.log").read_text()
+
+    assert "pyxis: version v0.20.0+emulated" in log

@@ -71,7 +71,7 @@ def output_of(
     """
     text = PROBE.read_text()
     for folder, other in (instead or {}).items():
-        assert text.count(f'"{folder}"') == 1
+        assert text.count(f'"{folder}"') == 1, folder
         text = text.replace(f'"{folder}"', f'"{other}"')
     done = subprocess.run(
         [os.path.realpath(sys.executable), "-I", "-S", "-", *options],

@@ -12,7 +12,16 @@ import pytest
 from harness.__main__ import main
 from harness.journal import JOURNAL_FILE, Journal
 from harness.qualification.schema import faults_of
-from tests.harness.pure.qualification.kit import AGG, DISAGG, FACTS, Run, ended, known_issue
+from tests.harness.pure.qualification.kit import (
+    AGG,
+    DISAGG,
+    FACTS,
+    Run,
+    T,
+    ended,
+    known_issue,
+    write_result,
+)
 
 Say = Callable[..., tuple[int, str]]
 
@@ -111,6 +120,73 @@ def test_results_of_another_run_are_refused_and_the_gate_written(say: Say, tmp_p
     assert code == 14
     assert "verdict.json is of run run-b, journal.jsonl of run run-a" in text
     assert read(run / "gate.json")["class"] == "INVALID"
+
+
+@pytest.mark.parametrize(
+    ("stranger", "first", "why"),
+    [
+        (
+            T("tests/agg/test_other.py::test_x", topology="disagg-small"),
+            "tests.agg.test_other#test_x",
+            "not planned in tests.json",
+        ),
+        (
+            T("tests/agg/test_other.py::TestY::test_x[a-b]", topology="ring"),
+            "tests.agg.test_other.TestY#test_x[a-b]",
+            "not planned in tests.json",
+        ),
+        (
+            AGG,
+            "tests.agg.test_serving.TestForms#test_chat[a-stream]",
+            "begun after the run's end",
+        ),
+    ],
+    ids=["another topology", "an unknown topology", "the same test of a later run"],
+)
+def test_results_of_another_run_in_allures_folder_are_refused(
+    say: Say, tmp_path: Path, stranger: T, first: str, why: str
+) -> None:
+    run = Run().write(tmp_path / "run")
+    write_result(run, AGG, at=1001.0)
+    write_result(run, stranger, at=5000.0)
+    code, text = say("verdict", run, "--release")
+
+    told = f"allure-results has 1 results of {stranger.topology}, first {first}, {why}"
+    assert code == 14
+    assert f"no  files of one run: results of another run are mixed in: {told}" in text
+    assert read(run / "gate.json")["class"] == "INVALID"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"uuid": "1',
+        "[]",
+        '{"uuid": "u", "name": "n", "fullName": "f#n", "status": null}',
+        '{"uuid": "u", "name": "n", "fullName": "f#n", "status": "passed", "start": "soon"}',
+        '{"uuid": "u", "name": "n", "fullName": "f#n", "status": "passed", "labels": [7]}',
+        '{"uuid": "u", "name": "n", "fullName": "f#n", "status": "passed", "labels": 7}',
+    ],
+)
+def test_a_damaged_result_in_allures_folder_is_refused(
+    say: Say, tmp_path: Path, content: str
+) -> None:
+    run = Run().write(tmp_path / "run")
+    write_result(run, AGG, at=1001.0)
+    (run / "allure-results" / "x-result.json").write_text(content, encoding="utf-8")
+    code, text = say("verdict", run, "--release")
+
+    assert code == 14
+    assert "allure-results is damaged: 1 files hold no result, first x-result.json" in text
+    assert read(run / "gate.json")["class"] == "INVALID"
+
+
+def test_the_results_of_the_run_itself_are_no_strays(say: Say, tmp_path: Path) -> None:
+    run = Run().write(tmp_path / "run")
+    for test in (AGG, DISAGG):
+        write_result(run, test, at=1001.0)
+
+    assert say("verdict", run, "--release")[0] == 0
 
 
 def test_tests_that_were_not_planned_are_of_another_run(say: Say, tmp_path: Path) -> None:
@@ -232,6 +308,13 @@ def test_a_history_that_cannot_be_written_is_infra(say: Say, tmp_path: Path) -> 
 
     assert code == 13
     assert f"{tmp_path}: not written" in text
+
+
+def test_a_history_that_cannot_be_read_is_infra(say: Say, tmp_path: Path) -> None:
+    code, text = say("history", "show", "--history", tmp_path)
+
+    assert code == 13
+    assert f"{tmp_path}: not read: " in text
 
 
 def test_the_summary_compares_with_the_last_run_of_the_history(say: Say, tmp_path: Path) -> None:

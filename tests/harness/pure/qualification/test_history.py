@@ -63,6 +63,18 @@ def test_a_corrupt_line_is_told_and_never_lost(file: Path, line: str) -> None:
     assert line in file.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("at", ["1e300", "NaN", "Infinity", '"soon"'])
+def test_a_line_whose_time_is_none_is_told(file: Path, at: str) -> None:
+    append(file, past("a"))
+    line = json.loads(file.read_text(encoding="utf-8"))
+    told = json.dumps({**line, "at": "AT"}).replace('"AT"', at)
+    file.write_text(f"{told}\n", encoding="utf-8")
+    found = read_history(file)
+
+    assert found.runs == ()
+    assert found.faults[0].startswith(f"{file}:1: left out, it is no line of a history (")
+
+
 def test_a_whole_line_of_another_schema_is_left_out(file: Path) -> None:
     append(file, past("a"))
     text = file.read_text(encoding="utf-8").replace('"schema":1', '"schema":2')

@@ -1,0 +1,61 @@
+"""``make report``: render a run, then say whether it may decide about a release.
+
+The gate is asked first, so that its answer is in the report and in ``gate.json`` whatever becomes
+of the rendering, and printed last. The exit code is the gate's: that of its class, or 2 where there
+is no run that is over. Where the gate says yes and no report could be made, it is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import traceback
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from harness.cli.verdict import NO_RUN
+from harness.cli.verdict import main as verdict
+from harness.errors import VerdictClass
+from harness.verdict import EXIT_CODES
+from reports.__main__ import main as render
+from reports.render import REPORT
+
+_CLASSES = {code: each for each, code in EXIT_CODES.items()}
+
+
+def main(argv: list[str]) -> int:
+    """Render the run, print the gate's rules and the line with class and answer."""
+    parser = argparse.ArgumentParser(prog="python -m ci.report", description=__doc__)
+    parser.add_argument("run_dir", type=Path, help="a run directory, as runs/latest")
+    run_dir: Path = parser.parse_args(argv).run_dir
+    gate = io.StringIO()
+    with redirect_stdout(gate):
+        code = verdict([str(run_dir), "--release"])
+    rendered = _rendered(run_dir)
+    print(gate.getvalue(), end="")
+    if code == NO_RUN:
+        print(f"report: no verdict: nothing to judge in {run_dir}", flush=True)
+        return code
+    print(last_line(code, run_dir / REPORT if rendered else None), flush=True)
+    return code if rendered else code or 1
+
+
+def _rendered(run_dir: Path) -> bool:
+    """Render, and return whether there is a report now; the gate's answer comes whatever fails."""
+    try:
+        return render([str(run_dir)]) == 0
+    except Exception:  # noqa: BLE001 - a defect of ours, shown in full
+        traceback.print_exc()
+        return False
+
+
+def last_line(code: int, report: Path | None) -> str:
+    """Return class, answer and report in one line. Pure."""
+    given = _CLASSES[code]
+    answer = "may decide about a release" if given is VerdictClass.PASS else "no release on this"
+    return f"report: {given}: {answer}; {report or 'no report was rendered'}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
