@@ -60,7 +60,11 @@ def _compared(before: SavedRun | None, saved: SavedRun) -> Comparison | None:
 
 def _last_before(saved: SavedRun, history: Path) -> SavedRun | None:
     """Return the last earlier run of the same topologies whose directory still stands."""
-    found = read_history(history)
+    try:
+        found = read_history(history)
+    except OSError as error:
+        print(f"problem: {history}: not read: {error}", file=sys.stderr)
+        return None
     for fault in found.faults:
         print(f"problem: {fault}", file=sys.stderr)
     for past in reversed(found.runs):
