@@ -40,7 +40,7 @@ def test_every_dependency_of_the_project_is_pinned() -> None:
 
 def imported() -> set[str]:
     """Top-level packages that the project imports, its own and the standard library's left out."""
-    own = {"ci", "fixtures", "harness", "reports", "testbed", "tests"}
+    own = {"benchmarks", "ci", "fixtures", "harness", "reports", "testbed", "tests"}
     found: set[str] = set()
     for folder in own - {"testbed"}:
         for path in (ROOT / folder).rglob("*.py"):
@@ -61,6 +61,7 @@ def top_level_imports(tree: ast.Module) -> set[str]:
 def test_what_is_imported_is_asked_for_and_what_is_asked_for_is_used() -> None:
     named_otherwise = {
         "yaml": "pyyaml",
+        "_pytest": "pytest",
         "allure": "allure-pytest",
         "allure_commons": "allure-pytest",  # brought along by it
     }

@@ -375,6 +375,17 @@ def test_a_history_whose_runs_are_gone_is_no_comparison(say: Say, tmp_path: Path
     assert "Since the last run" not in text
 
 
+def test_a_history_that_cannot_be_read_does_not_keep_the_summary_back(
+    say: Say, tmp_path: Path
+) -> None:
+    run = Run().write(tmp_path / "a")
+    code, text = say("summary", run, "--history", tmp_path)
+
+    assert code == 0
+    assert f"problem: {tmp_path}: not read: " in text
+    assert "## " in text
+
+
 def test_a_known_failure_is_named_beside_the_verdict(say: Say, tmp_path: Path) -> None:
     issues = tmp_path / "known.yaml"
     issues.write_text(known_issue(expires="2999-12-31"), encoding="utf-8")
