@@ -16,7 +16,7 @@ from harness.cli.verdict import NO_RUN
 from harness.commit import suite_commit
 from harness.errors import ConfigError
 from harness.qualification.earlier import Changes, against, changes
-from harness.qualification.history import read_history
+from harness.qualification.history import readable_history
 from harness.qualification.rules import KINDS
 from harness.qualification.saved import read_saved
 from harness.qualification.summary import summary
@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     if before:
         found = Changes((against(before, saved),))
     else:
-        found = changes(saved, read_history(options.history)) if options.history else Changes()
+        found = changes(saved, readable_history(options.history)) if options.history else Changes()
     for problem in found.problems:
         print(f"problem: {problem}", file=sys.stderr)
     page = summary(decided, found.since)
@@ -58,31 +58,3 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--kind", choices=KINDS, help="the one kind that the release needs")
     parser.add_argument("--known-issues", type=Path, default=KNOWN_ISSUES, metavar="FILE")
     return parser.parse_args(argv)
-<<<<<<< HEAD
-=======
-
-
-def _compared(before: SavedRun | None, saved: SavedRun) -> Comparison | None:
-    return compare(before, saved) if before else None
-
-
-def _last_before(saved: SavedRun, history: Path) -> SavedRun | None:
-    """Return the last earlier run of the same topologies whose directory still stands."""
-    try:
-        found = read_history(history)
-    except OSError as error:
-        print(f"problem: {history}: not read: {error}", file=sys.stderr)
-        return None
-    for fault in found.faults:
-        print(f"problem: {fault}", file=sys.stderr)
-    for past in reversed(found.runs):
-        if past.run_id == saved.run_id or past.at >= saved.judged.first_at:
-            continue
-        if set(past.topologies) != {end.planned.topology for end in saved.judged.ends}:
-            continue
-        try:
-            return read_saved(Path(past.directory))
-        except ConfigError as gone:
-            print(f"problem: run {past.run_id} of the history: {gone.message}", file=sys.stderr)
-    return None
->>>>>>> wB

@@ -113,6 +113,14 @@ def read_history(path: Path) -> History:
     return History(tuple(runs), tuple(faults))
 
 
+def readable_history(path: Path) -> History:
+    """Return the runs of a history; one that cannot be read has none, and a fault that says so."""
+    try:
+        return read_history(path)
+    except OSError as unreadable:
+        return History((), (f"{path}: not read: {unreadable}",))
+
+
 def append(path: Path, run: PastRun) -> bool:
     """Add a run at the end, under a lock; ``False`` when its id is there already.
 

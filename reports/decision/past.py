@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.qualification.earlier import Changes, changes
 from harness.qualification.flakes import Flake, flakes
-from harness.qualification.history import read_history
+from harness.qualification.history import readable_history
 from harness.qualification.saved import SavedRun
 
 
@@ -24,8 +24,5 @@ def past_of(saved: SavedRun, history: Path | None) -> Past:
     """Read what the history says; a history that cannot be read says so, and nothing else."""
     if history is None:
         return Past()
-    try:
-        read = read_history(history)
-    except OSError as unreadable:
-        return Past(asked=True, changes=Changes(problems=(f"{history}: {unreadable}",)))
+    read = readable_history(history)
     return Past(asked=True, changes=changes(saved, read), flakes=flakes(read.runs))
