@@ -64,7 +64,7 @@ def _own_parts(stages: Stages) -> Iterator[Part]:
             [
                 *(BIN / "pytest", "tests/harness", "--hypothesis-profile=ci"),
                 *("-m", "not faults or quick_faults"),  # all take half an hour: make faults
-                *("-n", "4", "--dist", "loadgroup"),  # tests/harness/conftest.py has the groups
+                *("-n", "3", "--dist", "loadgroup"),  # tests/harness/conftest.py has the groups
             ],
             HARNESS_TIMEOUT_S,
         ),
