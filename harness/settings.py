@@ -101,6 +101,11 @@ class Settings(BaseModel):
         "", description="address of the head node that every node reaches; default: found out"
     )
     dyn_http_port: int = Field(8000, ge=1, le=65535, description="frontend's HTTP port")
+    migration_limit: int = Field(
+        3,
+        ge=0,
+        description="times the frontend gives a request to another worker of several; 0: never",
+    )
     etcd_port: int = Field(2379, ge=1, le=65535, description="etcd's client port")
     nats_port: int = Field(4222, ge=1, le=65535, description="NATS's client port")
     dyn_system_port: int = Field(

@@ -50,6 +50,11 @@ class Topology:
         return any(shape.role is not Role.AGGREGATED for shape in self.roles)
 
     @property
+    def most_replicas(self) -> int:
+        """Workers of the role that has most of them, when every role is scaled to its largest."""
+        return max(shape.max_replicas for shape in self.roles)
+
+    @property
     def nodes(self) -> int:
         """Nodes the topology takes when every role is scaled to its largest."""
         return sum(shape.nodes for shape in self.roles)

@@ -18,7 +18,6 @@ from harness.dynamo.crew import Crew
 from harness.dynamo.discovery import Discovery, Instance
 from harness.dynamo.frontend import Frontend
 from harness.dynamo.kill import KillReport, kill_worker
-from harness.dynamo.launch import frontend_step
 from harness.dynamo.lookout import Lookout
 from harness.dynamo.metrics import WorkerMetrics
 from harness.dynamo.plan import DeploymentPlan
@@ -325,7 +324,7 @@ class Deployment:
     def _start_services(self) -> None:
         context = self.plan.context
         self._directory.event("starting services", {"deployment": self.name})
-        step = self._launch("frontend", frontend_step(context))
+        step = self._launch("frontend", self.plan.frontend_step)
         prefix = self._release.instance_prefix
         self._services = Services(context, step, instance_prefix=prefix)
         self.lookout.begin()

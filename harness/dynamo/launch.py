@@ -69,9 +69,16 @@ def all_mounts(settings: Settings) -> tuple[Mount, ...]:
     )
 
 
-def frontend_step(context: LaunchContext) -> StepSpec:
-    """Return the step for etcd, NATS and the frontend: one task on the head node."""
+def frontend_step(context: LaunchContext, *, replicas: int = 1) -> StepSpec:
+    """Return the step for etcd, NATS and the frontend: one task on the head node.
+
+    ``replicas`` is the number of workers of the role that has most. Where there are several, a
+    request may be given to another one: without that, Dynamo 1.4.2 answers 500 to a request whose
+    worker leaves in order in the moment in which it is chosen.
+    """
     settings = context.settings
+    limit = settings.migration_limit
+    moving = {"DYN_MIGRATION_LIMIT": str(limit)} if replicas > 1 and limit else {}
     return StepSpec(
         name=context.step_name("frontend"),
         job_id=context.job_id,
@@ -86,6 +93,7 @@ def frontend_step(context: LaunchContext) -> StepSpec:
             "NATS_PORT": str(settings.nats_port),
             "DYN_HTTP_PORT": str(settings.dyn_http_port),
             "SERVICE_LOGS": str(LOGS),
+            **moving,
         },
     )
 

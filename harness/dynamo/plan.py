@@ -46,7 +46,12 @@ class DeploymentPlan:
     def steps(self) -> tuple[StepSpec, ...]:
         """Frontend first, then every worker."""
         workers = (worker_step(self.context, worker) for worker in self.placement.workers)
-        return (frontend_step(self.context), *workers)
+        return (self.frontend_step, *workers)
+
+    @property
+    def frontend_step(self) -> StepSpec:
+        """The step of etcd, NATS and the frontend."""
+        return frontend_step(self.context, replicas=self.placement.topology.most_replicas)
 
     @property
     def budget_s(self) -> float:

@@ -134,6 +134,25 @@ def test_the_ports_of_the_settings_are_used() -> None:
     assert said["ETCD_ENDPOINTS"].endswith(":12379")
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "limit"),
+    [
+        ("agg-replicas", {}, "3"),
+        ("agg-replicas", {"migration_limit": 1}, "1"),
+        ("agg-replicas", {"migration_limit": 0}, None),
+        ("agg-replicas", {"max_replicas": 1}, None),
+        ("agg", {}, None),
+        ("disagg-scaled", {}, "3"),
+    ],
+)
+def test_a_request_may_go_to_another_worker_where_there_are_several(
+    name: str, settings: dict[str, int], limit: str | None
+) -> None:
+    frontend = steps(plan(name, **settings), name)[0]
+
+    assert frontend.variables.get("DYN_MIGRATION_LIMIT") == limit
+
+
 def test_scripts_logs_and_the_sites_mounts_are_mounted() -> None:
     worker = steps(plan("agg", mounts="/repo:/mnt", extra_mounts="/srv:/srv"))[1]
     mounts = next(word for word in worker.argv() if "container-mounts" in word)
