@@ -137,18 +137,19 @@ def test_the_ports_of_the_settings_are_used() -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "limit"),
     [
-        ("agg-replicas", {}, "3"),
-        ("agg-replicas", {"migration_limit": 1}, "1"),
-        ("agg-replicas", {"migration_limit": 0}, None),
-        ("agg-replicas", {"max_replicas": 1}, None),
-        ("agg", {}, None),
-        ("disagg-scaled", {}, "3"),
+        ("agg-replicas", (3, 4), "3"),
+        ("agg-replicas", (1, 4), "1"),
+        ("agg-replicas", (0, 4), None),
+        ("agg-replicas", (3, 1), None),
+        ("agg", (3, 4), None),
+        ("disagg-scaled", (3, 4), "3"),
     ],
 )
 def test_a_request_may_go_to_another_worker_where_there_are_several(
-    name: str, settings: dict[str, int], limit: str | None
+    name: str, settings: tuple[int, int], limit: str | None
 ) -> None:
-    frontend = steps(plan(name, **settings), name)[0]
+    made = plan(name, migration_limit=settings[0], max_replicas=settings[1])
+    frontend = steps(made, name)[0]
 
     assert frontend.variables.get("DYN_MIGRATION_LIMIT") == limit
 
