@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.sent import program_text
 from harness.slurm.client import HOST_PATH
 from harness.slurm.srun import StepSpec
 
@@ -16,25 +17,14 @@ MODULES = ("processes", "shm", "steps", "sampler", "guard")
 BOOT = 'import json; exec(json.loads(open(0, "rb", buffering=0, closefd=False).readline()), {})'
 """Run the program that comes as the first line of standard input, and leave the rest unread."""
 
-_LOAD = """
-import sys, types
-for name, text in {modules!r}:
-    module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(text, name, "exec"), module.__dict__)
-module.main()
-"""
-
 
 def program_line() -> bytes:
     """Return the first line of a guard's standard input: its program.
 
     Sent like this it needs no file that every node sees, and its text is not in every `ps`.
     """
-    modules = [
-        (f"harness.guard.program.{name}", (PROGRAM / f"{name}.py").read_text(encoding="utf-8"))
-        for name in MODULES
-    ]
-    return json.dumps(_LOAD.format(modules=modules)).encode() + b"\n"
+    text = program_text(PROGRAM, "harness.guard.program", MODULES)
+    return json.dumps(text).encode() + b"\n"
 
 
 def guard_step(

@@ -16,11 +16,14 @@ from harness.nodes.snapshot import Snapshot, parse_snapshots
 from harness.nodes.words import in_words
 from harness.releases import EPLB_SHM_DEFAULT
 from harness.rundir import RUN_VARIABLE, RunDirectory
+from harness.sent import program_text
 from harness.slurm.client import HOST_PATH, Slurm
 from harness.slurm.srun import StepSpec
 from harness.slurm.words import fault_words
 
-PROBE = Path(__file__).with_name("probe.py")
+PROBE_MODULES = ("document", "processes", "surroundings", "software", "driver", "probe")
+"""The probe's modules, each after those that it imports; the last one has ``main``."""
+
 PROBE_S = 30.0
 """Deadline of one probe of all nodes; a second is usual."""
 
@@ -29,6 +32,12 @@ SHM = Path("/dev", "shm")
 
 TMP = Path("/", "tmp")
 """Where Slurm, PMIx and the worker's script keep small files."""
+
+
+def probe_text() -> str:
+    """Return the probe as it is sent to nodes: Python for standard input."""
+    folder = Path(__file__).with_name("program")
+    return program_text(folder, "harness.nodes.program", PROBE_MODULES)
 
 
 class NodeInspector:
@@ -85,10 +94,9 @@ class NodeInspector:
             command=(*self._command(), *(self._condition() if condition else ())),
             account=self._account,
         )
-        text = PROBE.read_text(encoding="utf-8")
         asked_s = time.time()
         done = self._slurm.run_step(
-            spec, timeout_s=timeout_s, stdin=text, path=HOST_PATH, anyway=anyway
+            spec, timeout_s=timeout_s, stdin=probe_text(), path=HOST_PATH, anyway=anyway
         )
         answered_s = time.time()
         if done.returncode != 0:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from harness.deadline import Deadline, wait_until
 from harness.guard.owner import read_owner
+from harness.nodes.inspection import probe_text
 from harness.nodes.lines import read_output
-from tests.harness.broken.world import PROBE, RUN_S, SuiteRun, World
+from tests.harness.broken.world import RUN_S, SuiteRun, World
 
 NODES = ("node1", "node2", "node3", "node4")
 MARGIN_S = 5.0
@@ -58,7 +59,7 @@ class Owned:
         found = []
         for node in NODES:
             mark = f"QUALIFY_RUN={self.run_id}"
-            output = world.on_node(node, "python3", "-I", "-S", str(PROBE), "--mark", mark)
+            output = world.on_node(node, "python3", "-I", "-S", "-c", probe_text(), "--mark", mark)
             [document] = read_output(output).documents
             found += [f"{node}: {each['pid']} {each['cmdline']}" for each in document["processes"]]
             names = [each["name"] for each in document["shm"]]

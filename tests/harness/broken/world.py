@@ -16,7 +16,6 @@ from typing import Any
 from harness.deadline import Deadline, wait_until
 from harness.settings import PROJECT_ROOT
 
-PROBE = PROJECT_ROOT / "harness" / "nodes" / "probe.py"
 RUN_S = 240.0
 COMMAND_S = 60.0
 

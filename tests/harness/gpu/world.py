@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.deadline import Deadline, wait_until
+from harness.nodes.inspection import probe_text
 from harness.nodes.residue import Residue, find_residue
 from harness.nodes.snapshot import NodeSnapshot, Snapshot, parse_snapshots
-from harness.settings import PROJECT_ROOT
 
-PROBE = PROJECT_ROOT / "harness" / "nodes" / "probe.py"
 HOLDER = Path(__file__).with_name("holder.py")
 JOB, STEP, RUN = "4711", "5", "20261125T000000-4711-ab12"
 NODE = os.uname().nodename
@@ -78,9 +77,9 @@ class GpuWorld:
     def snapshot(self, before: Sequence[str] = ()) -> Snapshot:
         """Take a snapshot of this machine; ``before`` is a command that starts the probe."""
         done = subprocess.run(
-            [*before, sys.executable, "-I", "-S", str(PROBE), "--job", JOB,
+            [*before, sys.executable, "-I", "-S", "-", "--job", JOB,
              "--mark", f"QUALIFY_RUN={RUN}"],
-            capture_output=True, check=True, text=True, timeout=60,
+            capture_output=True, check=True, input=probe_text(), text=True, timeout=60,
         )  # fmt: skip
         return parse_snapshots(done.stdout, expected_nodes=[NODE])
 

@@ -12,6 +12,7 @@ from graphlib import TopologicalSorter
 import pytest
 
 from harness.guard.step import MODULES
+from harness.nodes.inspection import PROBE_MODULES
 from harness.settings import PROJECT_ROOT
 
 SUITE = ("harness", "fixtures", "tests/promises", "tests/agg", "tests/disagg", "tests/serving")
@@ -251,7 +252,7 @@ def test_programs_are_started_in_two_places() -> None:
         "harness/process.py",
         "harness/slurm/client.py",
         "harness/slurm/step.py",
-        "harness/nodes/probe.py",
+        "harness/nodes/program/driver.py",
         "harness/guard/program/sampler.py",
         "harness/guard/program/steps.py",
         "harness/dynamo/scripts/rehearse.py",
@@ -266,18 +267,24 @@ def test_no_program_is_started_past_subprocess() -> None:
     """The probe forks to outlive a hanging driver; it runs on the nodes, alone."""
     starting = {each.path for each in sources(*SUITE) if os_calls(each) & PROCESS_STARTERS}
 
-    assert starting == {"harness/nodes/probe.py"}
+    assert starting == {"harness/nodes/program/probe.py"}
 
 
-SENT_TOGETHER = tuple(f"harness.guard.program.{name}" for name in MODULES)
 GUARD_PROGRAM = [f"harness/guard/program/{name}.py" for name in MODULES]
+PROBE_PROGRAM = [f"harness/nodes/program/{name}.py" for name in PROBE_MODULES]
+
+
+def sent_before(path: str) -> set[str]:
+    """Return the modules that are there when one of a program that is sent is loaded."""
+    program = next((each for each in (GUARD_PROGRAM, PROBE_PROGRAM) if path in each), [path])
+    return {each.removesuffix(".py").replace("/", ".") for each in program[: program.index(path)]}
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        "harness/nodes/probe.py",
         "harness/nodes/reach.py",
+        *PROBE_PROGRAM,
         *GUARD_PROGRAM,
         "harness/dynamo/scripts/wait_for_service.py",
         "harness/dynamo/scripts/rehearse.py",
@@ -289,7 +296,7 @@ def test_what_runs_on_foreign_pythons_needs_the_standard_library_alone(path: str
         name
         for name in Source(path, text).imports
         if name.partition(".")[0] not in sys.stdlib_module_names
-        and not name.startswith(SENT_TOGETHER)
+        and not within(name, *sent_before(path))
     }
 
     assert foreign == set()

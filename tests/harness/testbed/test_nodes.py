@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.nodes.inspection import PROBE
+from harness.nodes.inspection import probe_text
 from harness.nodes.snapshot import parse_snapshots
 from harness.nodes.software import software_facts
 from harness.slurm.words import parse_config_word
@@ -111,7 +111,7 @@ def test_a_node_has_the_devices_of_an_nvlink_domain_and_the_kernels_log(cluster:
 def test_a_nodes_probe_reads_versions_that_say_they_are_emulated(cluster: Cluster) -> None:
     config = _out(cluster, "login", "scontrol", "show", "config")
     conf = parse_config_word(config, "PlugStackConfig")
-    command = ("python3", "-I", "-S", str(PROBE), "--condition", "--plugstack", conf)
+    command = ("python3", "-I", "-S", "-c", probe_text(), "--condition", "--plugstack", conf)
 
     text = _out(cluster, "node2", "env", "SLURMD_NODENAME=node2", *command)
     facts = software_facts(parse_snapshots(text, expected_nodes=["node2"]))

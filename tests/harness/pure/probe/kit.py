@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.nodes.inspection import probe_text
 from harness.nodes.snapshot import (
     JobProcess,
     NodeSnapshot,
     ShmEntry,
     parse_snapshots,
 )
-from harness.settings import PROJECT_ROOT
 
-PROBE = PROJECT_ROOT / "harness" / "nodes" / "probe.py"
 SHM = Path("/dev/shm")
 GPUS = """\
 0, GPU-aa, 580.95.05, 189471, 1500, NVIDIA GB200
@@ -69,7 +68,7 @@ def output_of(
 
     ``instead`` has folders of this machine that the probe shall read at another place.
     """
-    text = PROBE.read_text()
+    text = probe_text()
     for folder, other in (instead or {}).items():
         assert text.count(f'"{folder}"') == 1, folder
         text = text.replace(f'"{folder}"', f'"{other}"')

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from harness.deadline import Deadline, wait_until
+from harness.nodes.inspection import PROBE_MODULES
 from harness.nodes.snapshot import (
     parse_snapshots,
 )
+from harness.settings import PROJECT_ROOT
 from tests.harness.pure.probe.kit import (
     MAP_AND_CLOSE,
-    PROBE,
     SHM,
     SmiDouble,
     answer,
@@ -29,6 +30,8 @@ from tests.harness.pure.probe.kit import (
     probed,
     running,
 )
+
+PROGRAM = PROJECT_ROOT / "harness" / "nodes" / "program"
 
 
 def test_the_node_says_who_it_is(smi_double: SmiDouble) -> None:
@@ -265,8 +268,10 @@ def test_long_answers_come_in_lines_that_slurm_does_not_cut() -> None:
     assert {entry.name for entry in node.shm or ()} >= set(names)
 
 
-def test_the_probe_runs_on_python_3_6_and_needs_nothing_else() -> None:
-    tree = ast.parse(PROBE.read_text(), feature_version=(3, 6))
+@pytest.mark.parametrize("module", PROBE_MODULES)
+def test_the_probe_runs_on_python_3_6_and_needs_nothing_else(module: str) -> None:
+    text = (PROGRAM / f"{module}.py").read_text(encoding="utf-8")
+    tree = ast.parse(text, feature_version=(3, 6))
     imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
     names = itertools.chain.from_iterable(imported(node) for node in imports)
     annotations = [
@@ -274,7 +279,8 @@ def test_the_probe_runs_on_python_3_6_and_needs_nothing_else() -> None:
     ]
     parts = [part for each in annotations if each for part in ast.walk(each)]
 
-    assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names - {"dataclasses"}
+    foreign = {name for name in names if not name.startswith("harness.nodes.program.")}
+    assert {name.split(".")[0] for name in foreign} <= sys.stdlib_module_names - {"dataclasses"}
     assert not [part for part in parts if isinstance(part, ast.BitOr)]
     assert not {part.id for part in parts if isinstance(part, ast.Name)} & {"list", "dict", "set"}
 
