@@ -35,6 +35,13 @@ class Cause:
         return self.tests[0]
 
     @property
+    def details(self) -> tuple[str, ...]:
+        """The lines below the one that names the error: what is left, on which node, ..."""
+        lines = [line.removeprefix("E ").strip() for line in self.first.message.splitlines()]
+        named = lines.index(self.first.reason) if self.first.reason in lines else 0
+        return tuple(line for line in lines[named + 1 :] if line)
+
+    @property
     def message(self) -> str:
         """What was said of it, as the first test has it."""
         return shortened(self.first.message, MESSAGE_LENGTH)

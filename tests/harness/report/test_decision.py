@@ -108,6 +108,22 @@ def test_one_cause_is_told_once_with_the_tests_it_broke(tmp_path: Path) -> None:
     assert "pytest -m 'agg or disagg' --nodes 8 -k " in failures
 
 
+def test_what_is_left_is_seen_below_the_line_that_names_the_error(tmp_path: Path) -> None:
+    message = "a.py:1: in check\nE ResidueError [LEAK]: 2 left:\nE   node1: moe_1\nE   node2: moe_2"
+    page = page_of(Run([ended(AGG, "LEAK", message), DISAGG]).write(tmp_path / "run"))
+    failures = words(page.partition('id="failures"')[2].partition("<details")[0])
+
+    assert "LEAK ResidueError [LEAK]: 2 left: node1: moe_1 node2: moe_2" in failures
+    assert "in check" not in failures
+
+
+def test_a_long_reason_is_cut_where_many_are_listed(tmp_path: Path) -> None:
+    run = Run([ended(AGG, "not run", "x" * 999), DISAGG]).write(tmp_path / "run")
+    asides = part(page_of(run), "gate").partition("What did not run")[2]
+
+    assert len(asides) < 250
+
+
 def test_of_many_tests_with_one_cause_the_others_are_folded(tmp_path: Path) -> None:
     many = [T(f"tests/agg/test_a.py::test_{n}", "INFRA", MESSAGE) for n in range(SHOWN + 3)]
     page = page_of(Run([*many, DISAGG]).write(tmp_path / "run"))
