@@ -2,7 +2,8 @@
 
 The gate is asked first, so that its answer is in the report and in ``gate.json`` whatever becomes
 of the rendering, and printed last. The exit code is the gate's: that of its class, or 2 where there
-is no run that is over. Where the gate says yes and no report could be made, it is 1.
+is no run that is over. Where the gate says yes and no report could be made, it is 13 (INFRA), or 15
+(HARNESS) for a defect of ours: 1 would be a verdict about the product.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import traceback
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from ci.own_code import with_own_code
 from harness.cli.verdict import NO_RUN
 from harness.cli.verdict import main as verdict
 from harness.errors import VerdictClass
@@ -32,22 +34,22 @@ def main(argv: list[str]) -> int:
     gate = io.StringIO()
     with redirect_stdout(gate):
         code = verdict([str(run_dir), "--release"])
-    rendered = _rendered(run_dir)
+    failed = _render(run_dir)
     print(gate.getvalue(), end="")
     if code == NO_RUN:
         print(f"report: no verdict: nothing to judge in {run_dir}", flush=True)
         return code
-    print(last_line(code, run_dir / REPORT if rendered else None), flush=True)
-    return code if rendered else code or 1
+    print(last_line(code, None if failed else run_dir / REPORT), flush=True)
+    return code or failed
 
 
-def _rendered(run_dir: Path) -> bool:
-    """Render, and return whether there is a report now; the gate's answer comes whatever fails."""
+def _render(run_dir: Path) -> int:
+    """Render; return 0, or the exit code that says why there is no report now."""
     try:
-        return render([str(run_dir)]) == 0
+        return EXIT_CODES[VerdictClass.INFRA] if render([str(run_dir)]) else 0
     except Exception:  # noqa: BLE001 - a defect of ours, shown in full
         traceback.print_exc()
-        return False
+        return EXIT_CODES[VerdictClass.HARNESS]
 
 
 def last_line(code: int, report: Path | None) -> str:
@@ -58,4 +60,4 @@ def last_line(code: int, report: Path | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(with_own_code(main, sys.argv[1:]))

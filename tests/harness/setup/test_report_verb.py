@@ -85,7 +85,7 @@ def test_no_node_does_not_hide_the_gates_answer(tmp_path: Path) -> None:
 def test_a_yes_without_a_report_is_no_success(good: Path, tmp_path: Path) -> None:
     done = report_without_node(good, tmp_path / "cache")
 
-    assert done.returncode == 1
+    assert done.returncode == 13
     assert done.stdout.splitlines()[-1] == (
         "report: PASS: may decide about a release; no report was rendered"
     )
@@ -99,7 +99,7 @@ def test_a_defect_of_the_renderer_does_not_hide_the_gates_answer(
 
     monkeypatch.setattr(ci.report, "render", stumble)
 
-    assert ci.report.main([str(good)]) == 1
+    assert ci.report.main([str(good)]) == 15
     said = capsys.readouterr()
     assert "KeyError: 'labels'" in said.err
     assert "release: yes" in said.out
