@@ -30,6 +30,11 @@ class Measure:
     detail: bool = False
 
     @property
+    def bounded(self) -> bool:
+        """Whether anything is promised of it."""
+        return self.limit is not None or self.floor is not None
+
+    @property
     def within_limit(self) -> bool:
         """Whether the promise was kept; true where none is given."""
         below = self.limit is None or self.value <= self.limit

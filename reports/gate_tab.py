@@ -25,7 +25,7 @@ def _rules(decided: Decided) -> Iterator[dict[str, Any]]:
 
 def _limits(decided: Decided) -> Iterator[dict[str, Any]]:
     for each in decided.saved.measures:
-        if each.limit is not None or each.floor is not None:
+        if each.bounded:
             yield _result(each.subject.rstrip(":"), each.figure, holds=each.within_limit)
 
 

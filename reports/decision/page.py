@@ -10,7 +10,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.judge_run import TestState
-from harness.measures import Measure
 from harness.qualification.comparison import folded_changes
 from harness.qualification.deltas import shown
 from harness.qualification.rows import reasons
@@ -80,18 +79,14 @@ def _content(decided: Decided) -> dict[str, Any]:
         "causes": found,
         "besides": [each for each in decided.gate.known if each.test not in failed],
         "known": decided.known,
-        "bounded": [each for each in saved.measures if _bounded(each)],
-        "unbounded": [each for each in saved.measures if not _bounded(each)],
+        "bounded": [each for each in saved.measures if each.bounded],
+        "unbounded": [each for each in saved.measures if not each.bounded],
         "matrix": decided.matrix,
         "groups": groups(decided.matrix),
         "beside": _beside(saved),
         "changed_tests": folded_changes,
         "changed_figures": shown,
     }
-
-
-def _bounded(measure: Measure) -> bool:
-    return measure.limit is not None or measure.floor is not None
 
 
 def _beside(saved: SavedRun) -> list[str]:

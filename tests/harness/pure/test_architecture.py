@@ -205,7 +205,6 @@ def test_the_renderer_knows_of_the_suite_only_how_a_run_is_read() -> None:
         "harness.commit",
         "harness.errors",
         "harness.judge_run",
-        "harness.measures",
         "harness.planned",
         "harness.strays",
         "harness.verdict",
